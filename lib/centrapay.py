@@ -1,0 +1,283 @@
+"""Centrapay payment requests: create, get, find, void, refund (Centrapay API reference, "Payment Requests").
+
+Every call is one exchange on the HTTPS connection that is passed in. What comes back is either an answer that was checked
+against what was asked, or one typed error. Nothing is retried here: the sale knows what a retry may cost.
+"""
+
+from micropython import const
+
+from jsonpick import JSONError, Picker
+
+from https import HTTPSError
+
+_CREATE_MS = const(12000)
+_GET_MS = const(5000)
+_CHANGE_MS = const(10000)
+_FOUND_MAX = const(4)
+_ACTIVITIES_MAX = const(10)
+_DEFAULT_RETRY_S = const(5)
+_MAX_RETRY_S = const(120)
+_MAX_ID = const(64)
+
+_BASE = "/api/payment-requests"
+_METHOD = "paidBy.assetTotals[0].description"
+
+
+class CentrapayError(Exception):
+    """A call that gave no checked answer."""
+
+
+class Refused(CentrapayError):
+    """The API said no for a reason of the payment's own: `code`, such as REQUEST_EXPIRED. Asking again will not help."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+class SetupFault(CentrapayError):
+    """401, 404, or 403 without a code: key, address or permission is wrong. Staff must act."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.code = code
+
+
+class RateLimited(CentrapayError):
+    """429: nothing was done; ask again after `retry_after` seconds."""
+
+    def __init__(self, retry_after):
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+class Unknown(CentrapayError):
+    """The outcome is not known: reset, timeout, 5xx, redirect, unreadable or contradictory answer.
+
+    `sent` is False only when no byte of the call can have reached the API.
+    """
+
+    def __init__(self, words, sent=True):
+        super().__init__(words)
+        self.words = words
+        self.sent = sent
+
+
+class PaymentRequest:
+    """A checked answer. `status` is new, paid, cancelled or expired; text fields are "" where the answer had none."""
+
+    def __init__(self, picked):
+        self.id = picked["id"]
+        self.status = picked["status"]
+        self.code = _text(picked["shortCode"])
+        self.url = _text(picked["url"])
+        self.merchant = _text(picked["merchantName"])
+        self.method = _text(picked[_METHOD])
+        self.reason = _code(picked["cancellationReason"], "")
+        self.test = picked["liveness"] == "test"
+
+
+class Found:
+    """One hit of a look-up by external reference."""
+
+    def __init__(self, identity, status):
+        self.id = identity
+        self.status = status
+
+
+class Centrapay:
+    """Calls for one merchant terminal.
+
+    https    connection with request(method, path, headers, body, sink, timeout_ms) -> status, and `retry_after`
+    account  merchantAccountId, "" where the look-up by reference is not available
+    jwt      sent as Authorization on polls where given, as the QR flow guide of 2023 has it
+    """
+
+    def __init__(self, https, key, config, terminal, device, account="", jwt=""):
+        self._https = https
+        self._config = config
+        self._terminal = terminal
+        self._device = device
+        self._account = account
+        headers = "X-Api-Key: " + key + "\r\n"
+        self._headers = headers.encode()
+        self._post_headers = (headers + "Content-Type: application/json\r\n").encode()
+        self._poll_headers = (headers + "Authorization: " + jwt + "\r\n").encode() if jwt else self._headers
+        self._request = Picker(
+            (
+                "id",
+                "status",
+                "value.amount",
+                "value.currency",
+                "shortCode",
+                "url",
+                "externalRef",
+                "merchantName",
+                _METHOD,
+                "cancellationReason",
+                "liveness",
+                "message",
+            )
+        )
+
+    @property
+    def can_find(self):
+        return bool(self._account)
+
+    async def create(self, external_ref, amount, currency, expiry_s):
+        """Asks for a payment request. amount in minor units, expiry in whole seconds. -> PaymentRequest"""
+        body = (
+            '{"configId":%s,"value":{"amount":"%d","currency":%s},"expirySeconds":%d,"externalRef":%s,"terminalId":%s,'
+            '"deviceId":%s,"patronNotPresent":false,"conditionsEnabled":false,"partialAllowed":false}'
+            % (_quote(self._config), amount, _quote(currency), expiry_s, _quote(external_ref), _quote(self._terminal), _quote(self._device))
+        )
+        await self._call("POST", _BASE, self._post_headers, body.encode(), self._request, _CREATE_MS)
+        return self._checked(None, external_ref, amount, currency)
+
+    async def get(self, identity, amount, currency):
+        """The request as it is now. -> PaymentRequest, checked to be this id with this amount."""
+        await self._call("GET", _BASE + "/" + identity, self._poll_headers, None, self._request, _GET_MS)
+        return self._checked(identity, None, amount, currency)
+
+    async def void(self, identity):
+        """Cancels an unpaid request, or refunds a paid one. -> "cancellation" or "refund", whichever it was."""
+        picked = Picker(("type", "paymentRequestId", "message"))
+        await self._call("POST", _BASE + "/" + identity + "/void", self._headers, b"", picked, _CHANGE_MS)
+        return _activity(picked, identity, ("cancellation", "refund"))
+
+    async def refund(self, identity, amount, currency, external_ref):
+        """Refunds part or all of a paid request; the same external_ref is the same refund, however often it is sent."""
+        body = '{"value":{"amount":"%d","currency":%s},"externalRef":%s}' % (amount, _quote(currency), _quote(external_ref))
+        picked = Picker(("type", "paymentRequestId", "message", "value.amount", "value.currency"))
+        await self._call("POST", _BASE + "/" + identity + "/refund", self._post_headers, body.encode(), picked, _CHANGE_MS)
+        _activity(picked, identity, ("refund",))
+        _check_value(picked, amount, currency)
+
+    async def find(self, external_ref, amount, currency):
+        """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account."""
+        paths = []
+        for i in range(_FOUND_MAX):
+            paths += [field % i for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")]
+        paths += ["message", "items[0].externalRef"]
+        picked = Picker(tuple(paths))
+        path = _BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(self._account)
+        await self._call("GET", path, self._headers, None, picked, _CHANGE_MS)
+        if picked["items[0].externalRef"] not in (external_ref, None):
+            raise Unknown("look-up answered with another sale")
+        found = []
+        for i in range(_FOUND_MAX):
+            identity = picked[paths[i * 4]]
+            if identity is None:
+                break
+            if not is_id(identity) or picked[paths[i * 4 + 2]] != str(amount) or picked[paths[i * 4 + 3]] != currency:
+                raise Unknown("look-up answered with another sale")
+            found.append(Found(identity, picked[paths[i * 4 + 1]]))
+        return found
+
+    async def activities(self, identity):
+        """What happened to a request's money. -> (was paid, was refunded)"""
+        paths = ["items[%d].type" % i for i in range(_ACTIVITIES_MAX)]
+        picked = Picker(tuple(paths) + ("items[0].paymentRequestId", "message"))
+        await self._call("GET", _BASE + "/" + identity + "/activities", self._headers, None, picked, _CHANGE_MS)
+        if picked["items[0].paymentRequestId"] not in (identity, None):
+            raise Unknown("activities of another request")
+        types = [picked[path] for path in paths]
+        if types[0] is None:
+            raise Unknown("no activities")
+        return "payment" in types or "paid" in types, "refund" in types
+
+    async def _call(self, method, path, headers, body, picker, timeout_ms):
+        picker.reset()
+        try:
+            status = await self._https.request(method, path, headers, body, picker, timeout_ms)
+        except HTTPSError as error:
+            raise Unknown(type(error).__name__, error.sent)  # noqa: B904
+        if status == 200:
+            _finish(picker)
+            return
+        if status == 429:
+            raise RateLimited(_retry_s(self._https.retry_after))
+        if status in (400, 401, 403, 404):
+            raise _refusal(status, picker)
+        raise Unknown("HTTP " + str(status))
+
+    def _checked(self, identity, external_ref, amount, currency):
+        picked = self._request
+        if not is_id(picked["id"]) or (identity and picked["id"] != identity):
+            raise Unknown("answer is for another request")
+        if picked["status"] not in ("new", "paid", "cancelled", "expired"):
+            raise Unknown("no such status")
+        if external_ref and picked["externalRef"] not in (external_ref, None):
+            raise Unknown("answer is for another reference")
+        _check_value(picked, amount, currency)
+        return PaymentRequest(picked)
+
+
+def is_id(value):
+    """Whether value can be a payment request id; it becomes part of a path, so nothing but URL-safe characters."""
+    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_ID:
+        return False
+    return all("a" <= c <= "z" or "A" <= c <= "Z" or "0" <= c <= "9" or c in "-_" for c in value)
+
+
+def _check_value(picked, amount, currency):
+    if picked["value.amount"] != str(amount) or picked["value.currency"] != currency:
+        raise Unknown("answer is for another amount")
+
+
+def _activity(picked, identity, types):
+    if picked["type"] not in types or picked["paymentRequestId"] not in (identity, None):
+        raise Unknown("not the activity that was asked for")
+    return picked["type"]
+
+
+def _finish(picker):
+    try:
+        picker.finish()
+    except JSONError:
+        raise Unknown("answer is not the JSON it should be")  # noqa: B904
+
+
+def _refusal(status, picker):
+    """What a 4xx means. Its body decides only between codes, never whether it was a refusal."""
+    try:
+        picker.finish()
+        message = picker["message"]
+    except JSONError:
+        message = None
+    if status == 400:
+        return Refused(_code(message, "BAD_REQUEST"))
+    if status == 403 and _code(message, "") and message != "Forbidden":
+        return Refused(_code(message, ""))
+    return SetupFault("HTTP_" + str(status))
+
+
+def _retry_s(retry_after):
+    if retry_after is None:
+        return _DEFAULT_RETRY_S
+    return min(max(retry_after, 1), _MAX_RETRY_S)
+
+
+def _text(value):
+    return value if isinstance(value, str) else ""
+
+
+def _code(value, default):
+    """An error code as it may stand on the till's wire: A-Z 0-9 _, or default for anything else."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 40:
+        return default
+    return value if all("A" <= c <= "Z" or "0" <= c <= "9" or c == "_" for c in value) else default
+
+
+def _quote(text):
+    """A JSON string literal of printable ASCII text."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _percent(text):
+    """Percent-encoding for one path segment or query value (RFC 3986, section 2.1)."""
+    out = ""
+    for byte in text.encode():
+        c = chr(byte)
+        out += c if c.isalpha() or c.isdigit() or c in "-._~" else "%%%02X" % byte
+    return out

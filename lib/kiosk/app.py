@@ -1,0 +1,267 @@
+"""The product at work: the tasks that tie till, desk, Centrapay, Wi-Fi, clock and glass together."""
+
+import asyncio
+import gc
+
+from micropython import const
+
+from centrapay import CentrapayError, Unknown
+from https import ClockUnset, HTTPSError, Untrusted
+from kiosk import view
+from kiosk.clock import ClockError
+from kiosk.journal import JournalError
+from kiosk.screens import ScreenError
+from kiosk.version import VERSION
+from kiosk.words import reason_words
+from till.line import LineError, encode, understand
+
+_UART_CHUNK = const(128)
+_IDLE_LINE_MS = const(20000)  # a person may type; a cable that fell out mid-line is forgotten after this
+_PAUSE_MS = const(10)
+_FRAME_MS = const(40)
+_OPEN_MS = const(15000)
+_WARM_LOOK_MS = const(500)
+_OPEN_BACK_OFF_MS = const(2000)
+_OPEN_BACK_OFF_MAX_MS = const(30000)
+_RESYNC_MS = const(12 * 3600 * 1000)
+_TIDY_AFTER_MS = const(60000)
+
+
+class App:
+    """Everything it needs is passed in; `main.py` builds it.
+
+    till      UART with readinto(buffer) and write(bytes)
+    options   Settings
+    """
+
+    def __init__(self, till, reader, desk, centrapay, https, screens, wifi, clock, journal, supervisor, options):
+        self._till = till
+        self._reader = reader
+        self._desk = desk
+        self._centrapay = centrapay
+        self._https = https
+        self._screens = screens
+        self._wifi = wifi
+        self._clock = clock
+        self._journal = journal
+        self._supervisor = supervisor
+        self._options = options
+        self._checked = options.till_checksum == "required"
+        self._line_at = 0
+        self._blocked_words = ""
+        self._quiet_since = 0
+
+    async def run(self):
+        """Never returns."""
+        now = self._clock.now()
+        await self._screens.show(view.View(view.STARTING, detail="Tillpane " + VERSION))
+        self._log_screen(view.STARTING)
+        self._desk.restore(now)
+        keep = self._supervisor.keep
+        await asyncio.gather(
+            keep("till", self._serve_till),
+            keep("api", self._serve_api),
+            keep("glass", self._serve_glass),
+            keep("wifi", self._wifi.run),
+            keep("link", self._keep_link),
+            self._supervisor.run(),
+        )
+
+    # The till ---------------------------------------------------------------------------------------------------
+
+    async def _serve_till(self, beat):
+        chunk = bytearray(_UART_CHUNK)
+        while True:
+            beat()
+            got = self._till.readinto(chunk) or 0
+            now = self._clock.now()
+            for i in range(got):
+                if self._reader.push(chunk[i]):
+                    self._hear(now)
+            self._forget_half_line(got, now)
+            line = self._desk.outbox(now)
+            if line:
+                self._say(line)
+            await asyncio.sleep_ms(0 if got else _PAUSE_MS)
+
+    def _forget_half_line(self, got, now):
+        if got:
+            self._line_at = now
+        elif self._reader.waiting and now - self._line_at > _IDLE_LINE_MS:
+            self._reader.drop()
+
+    def _hear(self, now):
+        """One line of the till: understood in full or refused."""
+        self._quiet_since = now
+        required = self._options.till_checksum == "required"
+        try:
+            command = understand(self._reader.take(), self._options.currency, required)
+            self._checked = command.checked
+            self._say(self._desk.command(command, now))
+        except LineError as error:
+            self._say("ERR " + error.code + " " + error.words)
+
+    def _say(self, text):
+        self._till.write(encode(text, self._checked))
+
+    # Centrapay --------------------------------------------------------------------------------------------------
+
+    async def _serve_api(self, beat):
+        while True:
+            beat()
+            now = self._clock.now()
+            self._desk.tick(now)
+            call = self._desk.next_call(now)
+            if call is None:
+                await asyncio.sleep_ms(_PAUSE_MS)
+                continue
+            await self._perform(call[0], call[1], call[2])
+
+    async def _perform(self, owner, verb, identity):
+        try:
+            answer = await self._ask(owner, verb, identity)
+        except CentrapayError as error:
+            print("[tillpane]", verb, type(error).__name__, error.args[0])
+            self._desk.failed(owner, verb, error, self._clock.now())
+        except MemoryError:
+            gc.collect()
+            self._desk.failed(owner, verb, Unknown("out of memory"), self._clock.now())
+        else:
+            self._desk.answered(owner, verb, answer, self._clock.now())
+
+    async def _ask(self, owner, verb, identity):
+        """The answer to one call. Raises CentrapayError."""
+        api = self._centrapay
+        sale = owner.sale
+        if not self._wifi.up:
+            raise Unknown("Wi-Fi is down", False)
+        if verb == "get":
+            return await api.get(identity, sale.amount, sale.currency)
+        if verb == "create":
+            return await api.create(sale.external_ref, sale.amount, sale.currency, self._options.expiry_seconds)
+        if verb == "void":
+            return await api.void(identity)
+        if verb == "find":
+            return await api.find(sale.external_ref, sale.amount, sale.currency)
+        if verb == "activities":
+            return await api.activities(identity)
+        return await api.refund(identity, owner.amount, sale.currency, owner.external_ref)
+
+    # Wi-Fi, clock and the warm connection -------------------------------------------------------------------------
+
+    async def _keep_link(self, beat):
+        synced_at = None
+        back_off = _OPEN_BACK_OFF_MS
+        while True:
+            beat()
+            now = self._clock.now()
+            wait = _WARM_LOOK_MS
+            if not self._wifi.up:
+                self._block("WIFI", self._wifi.words)
+                self._https.close()
+            elif synced_at is None or now - synced_at > _RESYNC_MS:
+                if await self._set_clock():
+                    synced_at = now
+                    continue
+                wait = _OPEN_BACK_OFF_MS
+            elif await self._warm():
+                back_off = _OPEN_BACK_OFF_MS
+                self._tidy(now)
+            else:
+                wait = back_off
+                back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
+            await self._pause(wait, beat)
+
+    async def _pause(self, ms, beat):
+        """Waits, but not on when the link went away meanwhile."""
+        was_up = self._wifi.up
+        while ms > 0 and self._wifi.up == was_up:
+            beat()
+            await asyncio.sleep_ms(100)
+            ms -= 100
+
+    async def _set_clock(self):
+        """Whether the clock can be believed after asking the time server."""
+        try:
+            await self._clock.sync()
+        except ClockError as error:
+            print("[tillpane] clock:", error.args[0])
+            if not self._clock.is_set():
+                self._block("CLOCK", "The time server does not answer.")
+                return False
+        return self._clock.is_set()
+
+    async def _warm(self):
+        """Opens the verified connection before the till asks, and again whenever the server let it go."""
+        try:
+            await self._https.open(_OPEN_MS)
+        except Untrusted:
+            self._block("CERTIFICATE", "The server's certificate is not trusted.")
+            return False
+        except ClockUnset:
+            self._block("CLOCK", "The clock is not set.")
+            return False
+        except HTTPSError as error:
+            print("[tillpane] link:", error.args[0] if error.args else type(error).__name__)
+            self._block("CENTRAPAY", "Centrapay cannot be reached.")
+            return False
+        self._block("", "")
+        return True
+
+    def _block(self, code, words):
+        if code != self._desk.blocked:
+            print("[tillpane]", "not ready: " + code if code else "ready")
+        self._desk.blocked = code
+        self._blocked_words = words
+
+    def _tidy(self, now):
+        """Compacts the journal in a quiet minute."""
+        if self._desk.selling or now - self._quiet_since < _TIDY_AFTER_MS:
+            return
+        self._quiet_since = now
+        gc.collect()
+        try:
+            self._journal.tidy()
+        except JournalError as error:
+            print("[tillpane] journal:", error.args[0])
+
+    # The glass --------------------------------------------------------------------------------------------------
+
+    async def _serve_glass(self, beat):
+        kind = view.STARTING
+        while True:
+            beat()
+            now = self._clock.now()
+            shows = self._view(now)
+            try:
+                await self._screens.show(shows)
+            except ScreenError as error:
+                print("[tillpane] glass:", error.args[0])
+                self._desk.could_not_draw(self._clock.now())
+            if shows.kind != kind:
+                kind = shows.kind
+                self._log_screen(kind)
+            await asyncio.sleep_ms(_FRAME_MS)
+
+    def _log_screen(self, kind):
+        print("[tillpane] screen", view.NAMES[kind])
+
+    def _view(self, now):
+        """What matters most now: a sale, then what keeps the box from working, then ready."""
+        desk = self._desk
+        if desk.shows_sale(now):
+            return desk.view(now)
+        if desk.blocked in ("WIFI", "STARTING"):
+            return view.View(view.JOINING, detail=self._wifi.ssid, note=self._blocked_words)
+        if desk.blocked:
+            return view.View(view.OUT_OF_ORDER, detail=self._blocked_words, note=_ADVICE.get(desk.blocked, ""))
+        if desk.setup_fault:
+            return view.View(view.OUT_OF_ORDER, detail=reason_words(desk.setup_fault), note="Ask whoever set up this display.")
+        return desk.view(now)
+
+
+_ADVICE = {
+    "CLOCK": "Check the internet connection. It tries again by itself.",
+    "CERTIFICATE": "Do not use this network. Call support if it stays.",
+    "CENTRAPAY": "Check the internet connection. It tries again by itself.",
+}

@@ -1,0 +1,101 @@
+"""One sale as it is kept: the fields that must outlive a power cut, and their line in the journal."""
+
+import binascii
+
+from micropython import const
+
+# States as they stand in the journal. One letter each; the order is the life of a sale.
+NEW = "N"  # accepted from the till; whether a request exists at Centrapay is not known
+PAYABLE = "P"  # id known; the patron may be looking at its QR code
+VOIDING = "V"  # to be cancelled; not known yet whether that won
+PAID = "PAID"
+CANCELLED = "CANCELLED"
+EXPIRED = "EXPIRED"
+FAILED = "FAILED"
+
+_OPEN = (NEW, PAYABLE, VOIDING)
+_STATES = (NEW, PAYABLE, VOIDING, PAID, CANCELLED, EXPIRED, FAILED)
+_FIELDS = const(11)
+MAX_RECORD = const(256)
+
+
+class Sale:
+    """A till's sale.
+
+    seq     counts the sales of this box; the highest is the newest
+    amount  minor units
+    at      seconds since 1970, 0 while the clock was not set
+    id      "" until Centrapay gave one
+    acked   whether the till has acknowledged the definite result
+    """
+
+    def __init__(self, seq, ref, amount, currency, external_ref, at=0, state=NEW, identity="", code="", reason="", acked=False):
+        self.seq = seq
+        self.ref = ref
+        self.amount = amount
+        self.currency = currency
+        self.external_ref = external_ref
+        self.at = at
+        self.state = state
+        self.id = identity
+        self.code = code
+        self.reason = reason
+        self.acked = acked
+
+    @property
+    def is_open(self):
+        """Whether its outcome is still to be found out."""
+        return self.state in _OPEN
+
+
+def pack(sale):
+    """The journal's line: fields joined by spaces, CRC-32 in front, LF behind. bytes, at most 256."""
+    fields = (
+        str(sale.seq),
+        sale.ref,
+        str(sale.amount),
+        sale.currency,
+        sale.external_ref,
+        str(sale.at),
+        sale.state,
+        sale.id or "-",
+        sale.code or "-",
+        sale.reason or "-",
+        "A" if sale.acked else "-",
+    )
+    line = " ".join(fields).encode()
+    return _crc(line) + b" " + line + b"\n"
+
+
+def unpack(line):
+    """The Sale of one journal line, or None for a torn or flipped one, which is never believed."""
+    if len(line) < 10 or len(line) > MAX_RECORD or line[-1] != 10 or line[8] != 32:
+        return None
+    body = line[9:-1]
+    if line[:8] != _crc(body):
+        return None
+    fields = body.decode().split(" ")
+    if len(fields) != _FIELDS or fields[6] not in _STATES:
+        return None
+    seq, ref, amount, currency, external_ref, at, state, identity, code, reason, acked = fields
+    return Sale(
+        int(seq),
+        ref,
+        int(amount),
+        currency,
+        external_ref,
+        int(at),
+        state,
+        _value(identity),
+        _value(code),
+        _value(reason),
+        acked == "A",
+    )
+
+
+def _crc(line):
+    return ("%08x" % (binascii.crc32(line) & 0xFFFFFFFF)).encode()
+
+
+def _value(field):
+    return "" if field == "-" else field

@@ -1,0 +1,89 @@
+"""Wi-Fi: joins, notices when the link is gone, joins again with back-off, for ever.
+
+The driver's own endless reconnecting is switched off by whoever made `wlan` (reconnects=0): calling connect() while the driver is
+connecting raises, and its last error code stays visible. One owner of connect(), with a pause before each, is what works.
+"""
+
+import asyncio
+import time
+
+from micropython import const
+
+_ATTEMPT_MS = const(25000)
+_PAUSE_MS = const(1000)  # an ESP32 does not recover from a router's restart without one
+_FIRST_BACK_OFF_MS = const(1000)
+_LONGEST_BACK_OFF_MS = const(30000)
+_LOOK_MS = const(250)
+
+# ESP32 status codes: 1000 idle, 1001 connecting, 1010 got an address; 200..212 say why the last attempt failed
+_WORDS = {
+    200: "The signal is lost.",
+    201: "No network of that name in reach.",
+    202: "The network refused us. Is the password right?",
+    203: "The network refused us.",
+    204: "The network does not answer.",
+}
+
+
+class Wifi:
+    """`wlan` has active, connect, disconnect, isconnected, status. `up` tells whether there is an address."""
+
+    def __init__(self, wlan, ssid, password):
+        self.ssid = ssid
+        self.up = False
+        self.words = ""  # why the last attempt failed
+        self.joins = 0
+        self._wlan = wlan
+        self._password = password
+        self._back_off_ms = _FIRST_BACK_OFF_MS
+
+    async def run(self, beat):
+        """Keeps the link. `beat()` is called at least every few hundred milliseconds."""
+        self._wlan.active(True)
+        while True:
+            if self._wlan.isconnected() or await self._join(beat):
+                await self._watch(beat)
+            else:
+                await self._pause(self._back_off_ms, beat)
+                self._back_off_ms = min(self._back_off_ms * 2, _LONGEST_BACK_OFF_MS)
+
+    async def _watch(self, beat):
+        self.up = True
+        self.joins += 1
+        self.words = ""
+        self._back_off_ms = _FIRST_BACK_OFF_MS
+        while self._wlan.isconnected():
+            beat()
+            await asyncio.sleep_ms(_LOOK_MS)
+        self.up = False
+        self.words = _WORDS[200]
+
+    async def _join(self, beat):
+        try:
+            self._wlan.disconnect()
+            await self._pause(_PAUSE_MS, beat)
+            self._wlan.connect(self.ssid, self._password)
+        except OSError:
+            self.words = "The radio is busy."
+            return False
+        return await self._await_address(beat)
+
+    async def _await_address(self, beat):
+        started = time.ticks_ms()
+        while time.ticks_diff(time.ticks_ms(), started) < _ATTEMPT_MS:
+            beat()
+            if self._wlan.isconnected():
+                return True
+            status = self._wlan.status()
+            if 200 <= status < 1000:
+                self.words = _WORDS.get(status, "The network refused us (" + str(status) + ").")
+                return False
+            await asyncio.sleep_ms(_LOOK_MS)
+        self.words = "The network does not answer."
+        return False
+
+    async def _pause(self, ms, beat):
+        while ms > 0:
+            beat()
+            await asyncio.sleep_ms(min(ms, _LOOK_MS))
+            ms -= _LOOK_MS

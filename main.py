@@ -1,0 +1,198 @@
+"""The one composition root: knows pins and concrete classes, builds everything, and starts it."""
+
+import asyncio
+import binascii
+import gc
+import os
+import sys
+
+import machine
+import network
+
+from kiosk.settings import SettingsError, defaults, parse, read, split_host, split_url
+
+_SETTINGS = "settings.json"
+_JOURNAL = "journal.log"
+_ROOTS = "firmware/roots"
+_FONTS = "lib/panel/fonts/"
+_ROOT_BYTES = 2048
+_MAINTENANCE_MS = 600000
+_PARITY = {"none": None, "even": 0, "odd": 1}
+_UART_BUFFER = 2048  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
+
+
+class Backlight:
+    """Brightness in percent, by PWM; a panel without a pin for it has none."""
+
+    def __init__(self, pin, percent):
+        self._pwm = machine.PWM(machine.Pin(pin, machine.Pin.OUT), freq=1000, duty_u16=0) if pin >= 0 else None
+        self._percent = percent
+
+    def on(self):
+        if self._pwm:
+            self._pwm.duty_u16(65535 * self._percent // 100)
+
+
+def output(pin, level):
+    return machine.Pin(pin, machine.Pin.OUT, value=level) if pin >= 0 else None
+
+
+def build_screens(options):
+    from kiosk.screens import Screens
+    from panel import Font, Panel
+    from qr import QR
+
+    spi = machine.SPI(
+        options.panel_spi,
+        baudrate=options.panel_baud,
+        polarity=0,
+        phase=0,
+        sck=machine.Pin(options.panel_sck),
+        mosi=machine.Pin(options.panel_mosi),
+    )
+    panel = Panel(
+        spi,
+        output(options.panel_dc, 0),
+        output(options.panel_cs, 1),
+        output(options.panel_reset, 1),
+        Backlight(options.panel_backlight, options.panel_brightness),
+        controller=options.panel_controller,
+        width=options.panel_width,
+        height=options.panel_height,
+        rotation=options.panel_rotation,
+        x_offset=options.panel_x_offset,
+        y_offset=options.panel_y_offset,
+        invert=None if options.panel_invert == "auto" else options.panel_invert == "on",
+        bgr=options.panel_bgr,
+    )
+    fonts = (Font(_FONTS + "small.font"), Font(_FONTS + "medium.font"), Font(_FONTS + "large.font"))
+    return panel, Screens(panel, QR(), fonts)
+
+
+def build_wlan(options):
+    network.hostname(options.hostname)
+    wlan = network.WLAN(network.STA_IF)
+    wlan.active(True)
+    wlan.config(reconnects=0, pm=network.WLAN.PM_NONE)
+    return wlan
+
+
+def build_till(options):
+    return machine.UART(
+        options.till_uart,
+        baudrate=options.till_baud,
+        bits=options.till_bits,
+        parity=_PARITY[options.till_parity],
+        stop=options.till_stop,
+        tx=machine.Pin(options.till_tx),
+        rx=machine.Pin(options.till_rx),
+        rxbuf=_UART_BUFFER,
+        txbuf=1024,
+        timeout=0,
+        invert=machine.UART.INV_TX | machine.UART.INV_RX if options.till_invert else 0,
+    )
+
+
+def read_roots():
+    roots = []
+    for name in sorted(os.listdir(_ROOTS)):
+        if name.endswith(".der"):
+            with open(_ROOTS + "/" + name, "rb") as file:
+                roots.append(file.read(_ROOT_BYTES))
+    return roots
+
+
+def payload_of(options):
+    """The callable that gives a payment's QR payload, as bytes."""
+    if options.qr_payload == "service":
+        return lambda payment: ("https://service.centrapay.com/api/payment-requests/" + payment.sale.id + "/pay").encode()
+    return lambda payment: payment.url.encode()
+
+
+def nonce():
+    return binascii.hexlify(os.urandom(3)).decode()
+
+
+def build_app(options, screens):
+    from centrapay import Centrapay
+    from https import HTTPS
+    from kiosk.app import App
+    from kiosk.clock import Clock
+    from kiosk.desk import Desk
+    from kiosk.journal import Journal
+    from kiosk.supervisor import Supervisor
+    from kiosk.version import VERSION
+    from kiosk.wifi import Wifi
+    from till.line import LineReader
+
+    chip = binascii.hexlify(machine.unique_id()).decode()
+    terminal = options.terminal_id or "TP" + chip[-6:].upper()
+    server, port = split_host(options.ntp_server, 123, "ntp_server")
+    clock = Clock(machine.RTC().datetime, server, port)
+    host, port = split_url(options.api_url)
+    https = HTTPS(host, port, read_roots(), clock.is_set)
+    centrapay = Centrapay(
+        https, options.api_key, options.config_id, terminal, options.device_id or "esp32-" + chip, options.merchant_account_id, options.jwt
+    )
+    journal = Journal(_JOURNAL)
+    journal.open()
+    desk = Desk(
+        journal,
+        options.currency,
+        options.expiry_seconds,
+        terminal,
+        centrapay.can_find,
+        nonce,
+        clock.wall,
+        payload_of(options),
+        options.qr_payload == "url",
+        options.merchant_name,
+        VERSION,
+    )
+    wifi = Wifi(build_wlan(options), options.wifi_ssid, options.wifi_password)
+    till = build_till(options)
+    watchdog = machine.WDT(timeout=options.watchdog_seconds * 1000)
+    supervisor = Supervisor(watchdog.feed, clock.now, options.watchdog_seconds * 1000 // 2)
+    return App(till, LineReader(), desk, centrapay, https, screens, wifi, clock, journal, supervisor, options)
+
+
+async def out_of_order(screens, words):
+    """Shows what staff should do, for ever; the REPL stays within reach."""
+    from kiosk import view
+
+    print("[tillpane] out of order:", words)
+    await screens.show(view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display."))
+    print("[tillpane] screen", view.NAMES[view.OUT_OF_ORDER])
+    while True:
+        await asyncio.sleep_ms(1000)
+
+
+async def start():
+    problem = ""
+    try:
+        options = read(_SETTINGS)
+    except SettingsError as error:
+        problem = error.words
+        filler = defaults()
+        filler.update({"wifi_ssid": "-", "api_key": "-", "config_id": "-"})
+        options = parse(filler)
+    panel, screens = build_screens(options)
+    await panel.begin()
+    if problem:
+        await out_of_order(screens, problem)
+    app = build_app(options, screens)
+    sys.modules.pop("kiosk.settings", None)  # read once; its table is not needed again
+    gc.collect()
+    gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())
+    await app.run()
+
+
+def main():
+    try:
+        asyncio.run(start())
+    except KeyboardInterrupt:
+        machine.WDT(timeout=_MAINTENANCE_MS)  # it cannot be stopped, but ten minutes are enough for mpremote
+        print("Tillpane stopped. The watchdog restarts it in 10 minutes; machine.reset() at once.")
+
+
+main()
