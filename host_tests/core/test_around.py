@@ -1,0 +1,188 @@
+"""Wi-Fi, clock and supervisor against hand-written radios, servers and watchdogs."""
+
+import asyncio
+import time
+
+from kiosk import clock as clock_module
+from kiosk.clock import Clock, ClockError
+from kiosk.supervisor import Supervisor
+from kiosk.wifi import Wifi
+
+
+class Radio:
+    """Behind WLAN's verbs; `script` says what each connect() leads to: "up", a status code, or an exception."""
+
+    def __init__(self, script):
+        self.script = list(script)
+        self.state = 1000
+        self.connects = 0
+
+    def active(self, on):
+        assert on
+
+    def disconnect(self):
+        self.state = 1000
+
+    def connect(self, ssid, password):
+        assert (ssid, password) == ("shop", "pass")
+        self.connects += 1
+        outcome = self.script.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        self.state = 1010 if outcome == "up" else outcome
+
+    def isconnected(self):
+        return self.state == 1010
+
+    def status(self):
+        return self.state
+
+
+class FastAsyncio:
+    """Sleeps in no time, but counts it."""
+
+    def __init__(self):
+        self.slept = 0
+
+    async def sleep_ms(self, ms):
+        self.slept += ms
+        await asyncio.sleep(0)
+
+
+def joined(script, until):
+    """Runs Wi-Fi on a radio until `until(wifi, radio)`; returns (wifi, radio, milliseconds slept)."""
+    import kiosk.wifi as module
+
+    radio = Radio(script)
+    wifi = Wifi(radio, "shop", "pass")
+    beats = [0]
+
+    def beat():
+        beats[0] += 1
+
+    async def both():
+        task = asyncio.create_task(wifi.run(beat))
+        for _ in range(2000):
+            await asyncio.sleep(0)
+            if until(wifi, radio):
+                break
+        else:
+            raise AssertionError("never came")
+        task.cancel()
+
+    real, module.asyncio = module.asyncio, FastAsyncio()
+    try:
+        asyncio.run(both())
+        return wifi, radio, module.asyncio.slept
+    finally:
+        module.asyncio = real
+
+
+def test_wifi_joins():
+    wifi, radio, _ = joined(["up"], lambda wifi, radio: wifi.up)
+    assert radio.connects == 1 and wifi.words == ""
+
+
+def test_wifi_waits_longer_after_each_failure():
+    wifi, radio, slept = joined([201, 201, OSError("Wifi Internal Error"), "up"], lambda wifi, radio: wifi.up)
+    assert radio.connects == 4
+    assert slept >= 4 * 1000 + 1000 + 2000 + 4000
+
+
+def test_wifi_says_why():
+    wifi, _, _ = joined([202, "up"], lambda wifi, radio: radio.connects == 1 and wifi.words)
+    assert "password" in wifi.words
+
+
+def test_wifi_joins_again_when_the_link_is_lost():
+    def cut_once(wifi, radio):
+        if wifi.up and radio.connects == 1:
+            radio.state = 200
+        return wifi.up and radio.connects == 2
+
+    wifi, radio, _ = joined(["up", "up"], cut_once)
+    assert wifi.joins == 2
+
+
+def answer_to(request, seconds=3978288000, first=0x24, stratum=2):
+    answer = bytearray(48)
+    answer[0] = first
+    answer[1] = stratum
+    answer[24:32] = request[40:48]
+    for i in range(4):
+        answer[40 + i] = seconds >> (24 - 8 * i) & 0xFF
+    return answer
+
+
+def refused(answer, request):
+    try:
+        clock_module._read(answer, request)
+    except ClockError:
+        return True
+    return False
+
+
+def test_ntp_answer():
+    request = bytearray(48)
+    request[40:48] = b"12345678"
+    assert clock_module._read(answer_to(request), request) == 3978288000 - 2208988800
+    other = bytearray(request)
+    other[47] ^= 1
+    assert refused(answer_to(other), request)
+    assert refused(answer_to(request, first=0xE4), request)
+    assert refused(answer_to(request, first=0x23), request)
+    assert refused(answer_to(request, stratum=0), request)
+    assert refused(b"", request)
+
+
+def test_clock_runs_on_when_the_ticks_wrap():
+    clock = Clock(None, "x", 123)
+    before = clock.now()
+    time.sleep(0.02)
+    assert clock.now() - before >= 15
+    clock._last_ticks -= 5000
+    assert clock.now() - before >= 5000
+
+
+def test_clock_that_was_never_set_is_not_believed():
+    clock = Clock(None, "x", 123)
+    clock._unix = lambda: 946684800
+    assert not clock.is_set() and clock.wall() == 0
+    clock._unix = lambda: 1800000000
+    assert clock.is_set() and clock.wall() == 1800000000
+
+
+def test_watchdog_is_fed_only_while_everybody_is_well():
+    now = [0]
+    supervisor = Supervisor(lambda: None, lambda: now[0], 1000)
+    first = supervisor.heart("first")
+    second = supervisor.heart("second")
+    assert supervisor.stale() == ""
+    now[0] = 900
+    first()
+    now[0] = 1500
+    assert supervisor.stale() == "second"
+    second()
+    assert supervisor.stale() == ""
+
+
+def test_a_task_that_fails_is_started_again():
+    import kiosk.supervisor as module
+
+    supervisor = Supervisor(lambda: None, lambda: 0, 1000)
+    runs = [0]
+
+    async def work(beat):
+        runs[0] += 1
+        if runs[0] < 3:
+            raise ValueError("broken on purpose")
+        raise KeyboardInterrupt
+
+    real, module.asyncio = module.asyncio, FastAsyncio()
+    try:
+        asyncio.run(supervisor.keep("task", work))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        module.asyncio = real
+    assert runs[0] == 3
