@@ -9,8 +9,6 @@ import sys
 import machine
 import network
 
-from kiosk.settings import SettingsError, defaults, parse, read, split_host, split_url
-
 _SETTINGS = "settings.json"
 _JOURNAL = "journal.log"
 _ROOTS = "firmware/roots"
@@ -20,17 +18,15 @@ _MAINTENANCE_MS = 600000
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _UART_BUFFER = 2048  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
 
+watchdog_runs = False
 
-class Backlight:
-    """Brightness in percent, by PWM; a panel without a pin for it has none."""
 
-    def __init__(self, pin, percent):
-        self._pwm = machine.PWM(machine.Pin(pin, machine.Pin.OUT), freq=1000, duty_u16=0) if pin >= 0 else None
-        self._percent = percent
-
-    def on(self):
-        if self._pwm:
-            self._pwm.duty_u16(65535 * self._percent // 100)
+def backlight(pin):
+    """A callable that sets the brightness in percent, or None for a panel whose light is not wired to a pin."""
+    if pin < 0:
+        return None
+    pwm = machine.PWM(machine.Pin(pin, machine.Pin.OUT), freq=1000, duty_u16=0)
+    return lambda percent: pwm.duty_u16(65535 * percent // 100)
 
 
 def output(pin, level):
@@ -38,7 +34,7 @@ def output(pin, level):
 
 
 def build_screens(options):
-    from kiosk.screens import Screens
+    from kiosk.screens import FONTS, Screens
     from panel import Font, Panel
     from qr import QR
 
@@ -55,7 +51,7 @@ def build_screens(options):
         output(options.panel_dc, 0),
         output(options.panel_cs, 1),
         output(options.panel_reset, 1),
-        Backlight(options.panel_backlight, options.panel_brightness),
+        backlight(options.panel_backlight),
         controller=options.panel_controller,
         width=options.panel_width,
         height=options.panel_height,
@@ -65,7 +61,7 @@ def build_screens(options):
         invert=None if options.panel_invert == "auto" else options.panel_invert == "on",
         bgr=options.panel_bgr,
     )
-    fonts = (Font(_FONTS + "small.font"), Font(_FONTS + "medium.font"), Font(_FONTS + "large.font"))
+    fonts = [Font(_FONTS + name + ".font") for name in FONTS]
     return panel, Screens(panel, QR(), fonts)
 
 
@@ -99,6 +95,8 @@ def read_roots():
         if name.endswith(".der"):
             with open(_ROOTS + "/" + name, "rb") as file:
                 roots.append(file.read(_ROOT_BYTES))
+    if not roots:
+        raise OSError("no CA roots in " + _ROOTS)
     return roots
 
 
@@ -113,6 +111,23 @@ def nonce():
     return binascii.hexlify(os.urandom(3)).decode()
 
 
+def start_watchdog(timeout_ms):
+    """It cannot be stopped again, only given another time."""
+    global watchdog_runs
+    watchdog_runs = True
+    return machine.WDT(timeout=timeout_ms)
+
+
+def read_options():
+    """(options, what is wrong with them). Unusable settings still light the panel, with its default pins."""
+    from kiosk.settings import SettingsError, read, stand_in
+
+    try:
+        return read(_SETTINGS), ""
+    except SettingsError as error:
+        return stand_in(), error.words
+
+
 def build_app(options, screens):
     from centrapay import Centrapay
     from https import HTTPS
@@ -120,6 +135,7 @@ def build_app(options, screens):
     from kiosk.clock import Clock
     from kiosk.desk import Desk
     from kiosk.journal import Journal
+    from kiosk.settings import split_host, split_url
     from kiosk.supervisor import Supervisor
     from kiosk.version import VERSION
     from kiosk.wifi import Wifi
@@ -151,7 +167,7 @@ def build_app(options, screens):
     )
     wifi = Wifi(build_wlan(options), options.wifi_ssid, options.wifi_password)
     till = build_till(options)
-    watchdog = machine.WDT(timeout=options.watchdog_seconds * 1000)
+    watchdog = start_watchdog(options.watchdog_seconds * 1000)
     supervisor = Supervisor(watchdog.feed, clock.now, options.watchdog_seconds * 1000 // 2)
     return App(till, LineReader(), desk, centrapay, https, screens, wifi, clock, journal, supervisor, options)
 
@@ -167,20 +183,22 @@ async def out_of_order(screens, words):
         await asyncio.sleep_ms(1000)
 
 
-async def start():
-    problem = ""
+async def built(options, screens):
+    """The app, or for ever the reason why it cannot be built: wrong pins, a broken file system, no roots."""
     try:
-        options = read(_SETTINGS)
-    except SettingsError as error:
-        problem = error.words
-        filler = defaults()
-        filler.update({"wifi_ssid": "-", "api_key": "-", "config_id": "-"})
-        options = parse(filler)
+        return build_app(options, screens)
+    except Exception as error:
+        sys.print_exception(error)
+        await out_of_order(screens, "Start failed: " + type(error).__name__ + " " + str(error))
+
+
+async def start():
+    options, problem = read_options()
     panel, screens = build_screens(options)
-    await panel.begin()
+    await panel.begin(options.panel_brightness)
     if problem:
         await out_of_order(screens, problem)
-    app = build_app(options, screens)
+    app = await built(options, screens)
     sys.modules.pop("kiosk.settings", None)  # read once; its table is not needed again
     gc.collect()
     gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())
@@ -191,8 +209,9 @@ def main():
     try:
         asyncio.run(start())
     except KeyboardInterrupt:
-        machine.WDT(timeout=_MAINTENANCE_MS)  # it cannot be stopped, but ten minutes are enough for mpremote
-        print("Tillpane stopped. The watchdog restarts it in 10 minutes; machine.reset() at once.")
+        if watchdog_runs:
+            start_watchdog(_MAINTENANCE_MS)  # ten minutes are enough for mpremote
+        print("Tillpane stopped. It restarts in 10 minutes; machine.reset() does so at once.")
 
 
 main()

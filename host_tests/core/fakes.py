@@ -152,19 +152,13 @@ class Bench:
 
     def boot(self):
         """Power on with what is in the journal."""
-        count = [0]
-
-        def nonce():
-            count[0] += 1
-            return "n%d" % count[0]
-
         self.desk = Desk(
             self.journal,
             "NZD",
             self.expiry_s,
             "T1",
             self.can_find,
-            nonce,
+            lambda: "n",
             lambda: 1800000000,
             lambda payment: payment.url.encode(),
             merchant="Shop",

@@ -18,11 +18,12 @@ from till.line import LineError, encode, understand
 _UART_CHUNK = const(128)
 _IDLE_LINE_MS = const(20000)  # a person may type; a cable that fell out mid-line is forgotten after this
 _PAUSE_MS = const(10)
-_FRAME_MS = const(40)
+_LOOK_MS = const(200)
 _OPEN_MS = const(15000)
 _WARM_LOOK_MS = const(500)
 _OPEN_BACK_OFF_MS = const(2000)
 _OPEN_BACK_OFF_MAX_MS = const(30000)
+_MAX_FAILURES = const(2)  # a server may close an idle connection just when we look
 _RESYNC_MS = const(12 * 3600 * 1000)
 _TIDY_AFTER_MS = const(60000)
 
@@ -49,6 +50,7 @@ class App:
         self._checked = options.till_checksum == "required"
         self._line_at = 0
         self._blocked_words = ""
+        self._failures = 0  # attempts in a row to open the connection
         self._quiet_since = 0
 
     async def run(self):
@@ -113,9 +115,20 @@ class App:
             self._desk.tick(now)
             call = self._desk.next_call(now)
             if call is None:
-                await asyncio.sleep_ms(_PAUSE_MS)
-                continue
-            await self._perform(call[0], call[1], call[2])
+                await self._wait_for_work(now)
+            else:
+                await self._perform(call[0], call[1], call[2])
+
+    async def _wait_for_work(self, now):
+        """Until a call is due or the till spoke; a fifth of a second at most."""
+        revision = self._desk.revision
+        due = self._desk.due_in(now)
+        wait = _LOOK_MS if due is None else min(due, _LOOK_MS)
+        while True:
+            await asyncio.sleep_ms(_PAUSE_MS)
+            wait -= _PAUSE_MS
+            if wait <= 0 or self._desk.revision != revision:
+                return
 
     async def _perform(self, owner, verb, identity):
         try:
@@ -123,9 +136,10 @@ class App:
         except CentrapayError as error:
             print("[tillpane]", verb, type(error).__name__, error.args[0])
             self._desk.failed(owner, verb, error, self._clock.now())
-        except MemoryError:
+        except Exception:  # a fault of ours must not leave the call in flight for ever; the supervisor tells it
             gc.collect()
-            self._desk.failed(owner, verb, Unknown("out of memory"), self._clock.now())
+            self._desk.failed(owner, verb, Unknown("fault"), self._clock.now())
+            raise
         else:
             self._desk.answered(owner, verb, answer, self._clock.now())
 
@@ -203,15 +217,21 @@ class App:
             return False
         except HTTPSError as error:
             print("[tillpane] link:", error.args[0] if error.args else type(error).__name__)
-            self._block("CENTRAPAY", "Centrapay cannot be reached.")
+            self._failures += 1
+            if self._desk.blocked or self._failures >= _MAX_FAILURES:
+                self._block("CENTRAPAY", "Centrapay cannot be reached.")
             return False
+        self._failures = 0
         self._block("", "")
         return True
 
     def _block(self, code, words):
+        if code == self._desk.blocked and words == self._blocked_words:
+            return
         if code != self._desk.blocked:
             print("[tillpane]", "not ready: " + code if code else "ready")
         self._desk.blocked = code
+        self._desk.revision += 1
         self._blocked_words = words
 
     def _tidy(self, now):
@@ -231,8 +251,8 @@ class App:
         kind = view.STARTING
         while True:
             beat()
-            now = self._clock.now()
-            shows = self._view(now)
+            revision = self._desk.revision
+            shows = self._view(self._clock.now())
             try:
                 await self._screens.show(shows)
             except ScreenError as error:
@@ -241,7 +261,14 @@ class App:
             if shows.kind != kind:
                 kind = shows.kind
                 self._log_screen(kind)
-            await asyncio.sleep_ms(_FRAME_MS)
+            await self._wait_for_change(revision)
+
+    async def _wait_for_change(self, revision):
+        """Until something may have changed the glass; the countdown is looked at five times a second."""
+        for _ in range(_LOOK_MS // _PAUSE_MS):
+            await asyncio.sleep_ms(_PAUSE_MS)
+            if self._desk.revision != revision:
+                return
 
     def _log_screen(self, kind):
         print("[tillpane] screen", view.NAMES[kind])

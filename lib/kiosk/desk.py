@@ -106,6 +106,7 @@ class Desk:
         self._merchant = merchant
         self._version = version
         self.blocked = "STARTING"  # why no sale can start, "" when ready
+        self.revision = 0  # counts what may have changed the glass
         self._current = None
         self._unsettled = []
         self._refund = None
@@ -120,9 +121,10 @@ class Desk:
         for sale in self._journal.unresolved():
             self._unsettled.append(Ticket(self._payment(sale, now, True)))
         last = self._journal.last()
-        if last is not None and not last.is_open and not last.acked:
+        if last is not None and not last.is_open:
             payment = self._payment(last, now)
             payment.finished_at = now
+            payment.recheck(now)
             self._unsettled.append(Ticket(payment))
 
     def _payment(self, sale, now, restored=False):
@@ -132,6 +134,7 @@ class Desk:
 
     def command(self, command, now):
         """Answers one Command with one line of text. Raises LineError for a refusal."""
+        self.revision += 1
         verb = command.verb
         if verb == "SALE":
             return self._sale(command, now)
@@ -148,7 +151,7 @@ class Desk:
         return self._info()
 
     def _sale(self, command, now):
-        known = self._known(command.ref)
+        known = self._known(command.ref, now)
         if known is not None:
             return self._same_sale(known, command, now)
         busy = self._busy_with()
@@ -190,7 +193,7 @@ class Desk:
         self._refund = None
 
     def _cancel(self, ref, now):
-        payment = self._known(ref)
+        payment = self._known(ref, now)
         if payment is None:
             raise LineError("NO_SUCH_SALE", ref)
         if isinstance(payment, Payment) and payment.sale.is_open:
@@ -206,7 +209,7 @@ class Desk:
             if self._current is None:
                 return "OK STATUS IDLE"
             return self._report(self._current.payment, now)
-        known = self._known(ref)
+        known = self._known(ref, now)
         if known is None:
             raise LineError("NO_SUCH_SALE", ref)
         return self._report(known, now)
@@ -217,7 +220,7 @@ class Desk:
         sale = self._journal.last()
         if sale is None:
             raise LineError("NO_SUCH_SALE", "none yet")
-        return self._report(self._known(sale.ref), now)
+        return self._report(self._known(sale.ref, now), now)
 
     def _acknowledge(self, ref):
         if self._refund is not None and self._refund.sale.ref == ref and self._refund.result:
@@ -247,7 +250,7 @@ class Desk:
         busy = self._busy_with()
         if busy:
             raise LineError("BUSY", busy + " is still under way")
-        known = self._known(command.ref)
+        known = self._known(command.ref, now)
         if known is None:
             raise LineError("NO_SUCH_SALE", command.ref)
         sale = known.sale if isinstance(known, Payment) else known
@@ -304,7 +307,7 @@ class Desk:
 
     def _report(self, known, now):
         if not isinstance(known, Payment):
-            return _result_line(known, "UNKNOWN" if known.is_open else known.state)
+            return _result_line(known, known.state)
         if known.in_progress:
             return _wait_line(known, now)
         return _result_line(known.sale, known.result)
@@ -316,7 +319,9 @@ class Desk:
         for ticket in self._tickets():
             before = ticket.payment.result
             ticket.payment.tick(now)
-            self._notice(ticket, before, now)
+            if ticket.payment.result != before:
+                self.revision += 1
+                self._notice(ticket, before, now)
         self._unsettled = [ticket for ticket in self._unsettled if not _settled(ticket, now)]
 
     def next_call(self, now):
@@ -340,6 +345,7 @@ class Desk:
     def answered(self, owner, verb, answer, now):
         """Takes the checked answer of a call that next_call gave."""
         self.setup_fault = ""
+        self.revision += 1
         if isinstance(owner, Refund):
             owner.answered(now)
             return
@@ -349,6 +355,7 @@ class Desk:
 
     def failed(self, owner, verb, error, now):
         """Takes the CentrapayError of a call that next_call gave."""
+        self.revision += 1
         if isinstance(error, SetupFault):
             self.setup_fault = error.code
         if isinstance(owner, Refund):
@@ -446,10 +453,17 @@ class Desk:
                 return ticket
         return None
 
-    def _known(self, ref):
+    def _known(self, ref, now):
         """The live Payment of this reference, else its Sale from the journal, else None."""
         ticket = self._ticket(ref)
-        return ticket.payment if ticket else self._journal.find(ref)
+        if ticket:
+            return ticket.payment
+        sale = self._journal.find(ref)
+        if sale is None or not sale.is_open:
+            return sale
+        payment = self._payment(sale, now, True)  # written down, then dropped by a fault: taken up as after a restart
+        self._unsettled.append(Ticket(payment))
+        return payment
 
     def _busy_with(self):
         if self._current is not None and self._current.payment.in_progress:

@@ -68,7 +68,6 @@ class Payment:
         self._void_due = False
         self._void_lost = False
         self._ask_activities = False
-        self._last_status = ""
         self._recheck_at = None  # an expired request is read once more: a provider may still have let the payment through
         self._strays = []  # further requests of this very sale, found by look-up, to be voided
         if restored:
@@ -108,10 +107,10 @@ class Payment:
 
     def due_in(self, now):
         """Milliseconds until the next call is due, or None if there is none to come."""
-        if self._in_flight:
+        if self._in_flight or self._choose() is None:
             return None
         at = self._next_at if self.sale.is_open else self._recheck_at
-        return None if at is None else max(at - now, 0)
+        return max(at - now, 0)
 
     def next_call(self, now):
         """The call that is due now as (verb, id), or None. Taken means in flight, until answered() or failed()."""
@@ -119,16 +118,16 @@ class Payment:
         if wait is None or wait > 0:
             return None
         call = self._choose()
-        if call is not None:
-            self._in_flight = call[0]
-            if call[0] == CREATE:
-                self._creates += 1
-                self.deadline = now + self._expiry_ms
+        self._in_flight = call[0]
+        if call[0] == CREATE:
+            self._creates += 1
+            self.deadline = now + self._expiry_ms
         return call
 
     def _choose(self):
+        """The call that comes next, or None while there is none to make."""
         if not self.sale.is_open:
-            return GET, self.sale.id
+            return None if self._recheck_at is None else (GET, self.sale.id)
         if self._strays:
             return VOID, self._strays[0]
         if self.sale.state == NEW:
@@ -160,6 +159,11 @@ class Payment:
             self._start_void(now)
         elif self._lost_at is None and not self._in_flight:
             self._finish(FAILED, reason, now)
+
+    def recheck(self, now):
+        """After a restart: an expired request is read once more, in case the power went before it was."""
+        if self.sale.state == EXPIRED and self.sale.id:
+            self._recheck_at = now
 
     def tick(self, now):
         """Lets time pass: gives up waiting where a definite answer is overdue."""
@@ -238,10 +242,7 @@ class Payment:
         elif request.status == "new":
             self._still_new(now)
         elif self._void_lost and request.status != "expired":
-            self._last_status = request.status
-            self.method = request.method
-            self._ask_activities = True
-            self._next_at = now
+            self._settle_lost_void(request, now)
         elif request.status == "paid":
             self.method = request.method
             self._finish(PAID, "", now)
@@ -249,6 +250,15 @@ class Payment:
             self._finish(CANCELLED, request.reason or "CANCELLED", now)
         else:
             self._finish(EXPIRED, "", now)
+
+    def _settle_lost_void(self, request, now):
+        """A void went out and its answer did not come back, so it may still arrive and refund. What was paid is voided again, until
+        an answer says that the money is back: PAID could be undone a moment after it was said."""
+        self._next_at = now
+        if request.status == "paid":
+            self._void_due = True
+        else:
+            self._ask_activities = True
 
     def _reread(self, request, now):
         self._recheck_at = None
@@ -305,14 +315,10 @@ class Payment:
     def _know_activities(self, happened, now):
         was_paid, was_refunded = happened
         self._ask_activities = False
-        if was_refunded:
-            self._finish(CANCELLED, PAID_THEN_REFUNDED, now)
-        elif self._last_status == "cancelled":
-            self._finish(CANCELLED, self._cancel_reason, now)
-        elif was_paid:
-            self._finish(PAID, "", now)
-        else:
+        if was_paid and not was_refunded:
             self._next_at = now + _POLL_MS  # status and activities disagree: read both again
+        else:
+            self._finish(CANCELLED, PAID_THEN_REFUNDED if was_refunded else self._cancel_reason, now)
 
     def failed(self, verb, error, now):
         """Takes the CentrapayError of a call."""
@@ -367,6 +373,7 @@ class Payment:
         elif code == "REQUEST_EXPIRED":
             self._finish(EXPIRED, "", now)
         else:
+            self._void_lost = False  # what cannot be voided now could not be before
             self._back_off(now)
 
     def _unanswered(self, verb, error, now):

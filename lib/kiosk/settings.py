@@ -38,8 +38,8 @@ _SETTINGS = {
     "till_invert": (False, _FLAG),
     "till_checksum": ("optional", ("optional", "required")),
     "panel_controller": ("st7789", ("st7789", "ili9341")),
-    "panel_width": (240, (128, 480)),
-    "panel_height": (320, (128, 480)),
+    "panel_width": (240, (128, 240)),
+    "panel_height": (320, (128, 320)),
     "panel_rotation": (0, (0, 270)),
     "panel_x_offset": (0, (0, 240)),
     "panel_y_offset": (0, (0, 240)),
@@ -89,9 +89,9 @@ def _load(path):
         raise SettingsError(path + " is not JSON. Look for a missing comma or quote.")  # noqa: B904
 
 
-def defaults():
-    """name -> default, for what has one."""
-    return {name: entry[0] for name, entry in _SETTINGS.items() if entry[0] is not None}
+def stand_in():
+    """Settings to light the panel with while there are none that can be used."""
+    return parse({name: "-" for name, entry in _SETTINGS.items() if entry[0] is None})
 
 
 def parse(values):
