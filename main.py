@@ -17,6 +17,7 @@ _ROOT_BYTES = 2048
 _MAINTENANCE_MS = 600000
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _UART_BUFFER = 2048  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
+_COLLECT_EVERY = 16384  # bytes; an uncollected heap would grow into the memory that TLS needs
 
 watchdog_runs = False
 
@@ -201,7 +202,7 @@ async def start():
     app = await built(options, screens)
     sys.modules.pop("kiosk.settings", None)  # read once; its table is not needed again
     gc.collect()
-    gc.threshold(gc.mem_free() // 4 + gc.mem_alloc())
+    gc.threshold(_COLLECT_EVERY)
     await app.run()
 
 

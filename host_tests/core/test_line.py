@@ -117,9 +117,9 @@ def test_wrong_number_of_words():
 
 
 def test_noise_is_one_error_and_the_next_line_works():
-    assert feed(LineReader(), b"SA\x00LE 1 1.00\rINFO\r") == ["ERR SYNTAX", "INFO"]
+    assert feed(LineReader(), b"SA\x00LE 1 1.00\rINFO\r") == ["ERR NOISE", "INFO"]
     assert feed(LineReader(), b"\x00\x00\x00INFO\r") == ["INFO"]
-    assert feed(LineReader(), b"\xff\xfe\x80" * 100 + b"\rINFO\r") == ["ERR SYNTAX", "INFO"]
+    assert feed(LineReader(), b"\xff\xfe\x80" * 100 + b"\rINFO\r") == ["ERR NOISE", "INFO"]
     assert feed(LineReader(), b"A" * 5000 + b"\rINFO\r") == ["ERR SYNTAX", "INFO"]
     assert feed(LineReader(), b"A" * 97 + b"\r") == ["ERR SYNTAX"]
 

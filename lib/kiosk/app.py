@@ -17,6 +17,7 @@ from till.line import LineError, encode, understand
 
 _UART_CHUNK = const(128)
 _IDLE_LINE_MS = const(20000)  # a person may type; a cable that fell out mid-line is forgotten after this
+_NOISE_MS = const(2000)
 _PAUSE_MS = const(10)
 _LOOK_MS = const(200)
 _OPEN_MS = const(15000)
@@ -49,6 +50,7 @@ class App:
         self._options = options
         self._checked = options.till_checksum == "required"
         self._line_at = 0
+        self._noise_at = -_NOISE_MS
         self._blocked_words = ""
         self._failures = 0  # attempts in a row to open the connection
         self._quiet_since = 0
@@ -101,7 +103,15 @@ class App:
             self._checked = command.checked
             self._say(self._desk.command(command, now))
         except LineError as error:
+            if error.code == "NOISE" and not self._first_noise(now):
+                return
             self._say("ERR " + error.code + " " + error.words)
+
+    def _first_noise(self, now):
+        """Whether it is worth an answer: a line at the wrong speed is many bad lines, and one error says it."""
+        quiet = now - self._noise_at
+        self._noise_at = now
+        return quiet > _NOISE_MS
 
     def _say(self, text):
         self._till.write(encode(text, self._checked))

@@ -70,7 +70,7 @@ _LOOKS = {
 
 
 class ScreenError(Exception):
-    """The view cannot be shown whole: no scannable code, an amount too long, a font unreadable. The glass was wiped."""
+    """The view cannot be shown whole: no scannable code, an amount too long, a font unreadable, no memory. The glass was wiped."""
 
 
 class Screens:
@@ -112,7 +112,7 @@ class Screens:
                 was = before[i] if i < len(before) else None
                 if tile != was:
                     await self._paint(tile, was)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             # PanelError, QRError and FontError are ValueErrors. An older code must not outlive its screen.
             await self._panel.fill(0, 0, self._panel.width, self._panel.height, _INK)
             raise ScreenError(str(error))
@@ -215,17 +215,18 @@ class Screens:
             (_FILL, wide - 82, 37, 70, 12, _INK),
             (_FILL, wide - 12, 0, 12, 49, _INK),
             (_CODE, 0, head, side, side, _WHITE, view.payload),
-            (_FILL, side, head, words, 16, _WHITE),
             (_TEXT, side, foot, words, 34, _WHITE, _GREY, _SMALL, view.code, LEFT),
         )
+        paper, ink = _NOTED if view.note else (_WHITE, _INK)
         rows = []
-        if view.note:
-            self._rows(rows, view.note, _SMALL, _INK, 3, words)
-        else:
-            self._rows(rows, _ASK, _MEDIUM, _INK, 2, words)
-        room = foot - head - 16 - 6 - _tall(rows)
-        self._rows(rows, view.merchant, _SMALL, _GREY, room // 22, words, 6)
-        self._column(tiles, rows, side, head + 16, words, foot, _WHITE, LEFT)
+        self._rows(rows, view.note or _ASK, _SMALL if view.note else _MEDIUM, ink, 3, words, 5)
+        # A strip of white keeps a note apart from the bar, which has its colour.
+        tiles.append((_FILL, side, head, words, 9, _WHITE))
+        middle = head + 9 + _tall(rows) + 5
+        self._column(tiles, rows, side, head + 9, words, middle, paper, LEFT)
+        rows = []
+        self._rows(rows, view.merchant, _SMALL, _GREY, (foot - middle - 4) // 22, words, 4)
+        self._column(tiles, rows, side, middle, words, foot, _WHITE, LEFT)
         return tiles
 
     def _message(self, view):

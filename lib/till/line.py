@@ -84,7 +84,7 @@ class LineReader:
         if spoiled == "TOO_LONG":
             raise LineError("SYNTAX", "line longer than 96 characters")
         if spoiled:
-            raise LineError("SYNTAX", "not printable ASCII; check speed and parity")
+            raise LineError("NOISE", "not printable ASCII; check speed and parity")
         return bytes(memoryview(self._buffer)[:length])
 
     def drop(self):
