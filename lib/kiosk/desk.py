@@ -403,9 +403,8 @@ class Desk:
         shows.merchant = payment.merchant or self._merchant
         shows.code = sale.code
         shows.method = payment.method
-        shows.note = self._news_words(now)
         if payment.test:
-            shows.note = shows.note or "Test mode: no real money"
+            shows.note = "Test mode: no real money"
         if payment.unknown and sale.is_open:
             shows.kind = view.CHECKING
             shows.detail = "Outcome not known yet. Do not take another payment for this sale."
@@ -413,6 +412,7 @@ class Desk:
             self._open_view(shows, payment, now)
         else:
             shows.detail = reason_words(sale.reason)
+            shows.note = self._news_words(now) or shows.note
         return shows
 
     def _open_view(self, shows, payment, now):
@@ -431,7 +431,7 @@ class Desk:
             shows.left_s = max(payment.deadline - now + 999, 0) // 1000
             shows.total_s = self._expiry_ms // 1000
             if payment.trouble:
-                shows.note = "Connection lost, still checking"
+                shows.note = "Connection lost, retrying"
 
     def _news_words(self, now):
         if self._news is None:

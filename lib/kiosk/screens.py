@@ -70,7 +70,7 @@ _LOOKS = {
 
 
 class ScreenError(Exception):
-    """The view cannot be shown whole: no scannable code, an amount too long, a font unreadable, no memory. The glass was wiped."""
+    """The view cannot be shown whole: no scannable code, amount too long, font or memory fails. The glass was wiped."""
 
 
 class Screens:
