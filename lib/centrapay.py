@@ -158,10 +158,12 @@ class Centrapay:
         paths = []
         for i in range(_FOUND_MAX):
             paths += [field % i for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")]
-        paths += ["message", "items[0].externalRef"]
+        paths += ["message", "items", "items[0].externalRef"]
         picked = Picker(tuple(paths))
         path = _BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(self._account)
         await self._call("GET", path, self._headers, None, picked, _CHANGE_MS)
+        if not picked.began("items"):
+            raise Unknown("look-up answered without a list")
         if picked["items[0].externalRef"] not in (external_ref, None):
             raise Unknown("look-up answered with another sale")
         found = []

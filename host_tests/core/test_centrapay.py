@@ -176,7 +176,7 @@ def test_find_needs_its_list():
     def find(centrapay):
         return centrapay.find("T-1", 1234, "NZD")
 
-    for body in ("{}", "[]", '{"items":{}}', '{"error":"x"}'):
+    for body in ("{}", "[]", '{"error":"x"}', '{"x":{"items":[]}}'):
         assert isinstance(error_of(Wire(body=body), find), Unknown), body
 
 
