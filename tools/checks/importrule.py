@@ -1,0 +1,112 @@
+"""The import rule, read from the syntax tree: `python tools/checks/importrule.py [root]` prints what breaks it.
+
+    main -> kiosk -> {till, centrapay, panel} -> {https, jsonpick, qr}
+
+A part imports itself and what lies to its right, never a neighbour of its own rank and nothing to its left. Device code
+imports MicroPython's own modules and its neighbours, nothing else. The concrete hardware is handed in: only boot.py
+and main.py import machine, network or esp32.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+RANKS = {
+    "main": 0,
+    "boot": 0,
+    "kiosk": 1,
+    "till": 2,
+    "centrapay": 2,
+    "panel": 2,
+    "https": 3,
+    "jsonpick": 3,
+    "qr": 3,
+}
+HARDWARE = {"machine", "network", "esp", "esp32", "espnow", "bluetooth", "ntptime", "onewire", "neopixel"}
+# What a stock ESP32 image carries and this product may use. The u-names (ujson, utime ...) are aliases of old.
+_STOCK = """
+array asyncio binascii cmath collections cryptolib deflate errno framebuf gc hashlib heapq io json math micropython os
+platform random re select socket ssl struct sys time tls uctypes vfs _thread
+"""
+MICROPYTHON = set(_STOCK.split())
+
+
+def part_of(file: Path, root: Path) -> str:
+    """The part of the plan that a device file belongs to: `lib/panel/text.py` is of `panel`, `main.py` of `main`."""
+    inside = file.relative_to(root)
+    if inside.parts[0] == "lib":
+        inside = inside.relative_to("lib")
+    return inside.parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of every import in the tree; relative ones are resolved against the package they stand in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            if base:
+                yield node.lineno, base
+            else:  # `from . import x` at the top of lib: each name is a module
+                for alias in node.names:
+                    yield node.lineno, alias.name
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "__import__":
+            argument = node.args[0] if node.args else None
+            known = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            yield node.lineno, argument.value if known else "__import__"  # type: ignore[union-attr]
+
+
+def fault(part: str, name: str) -> str | None:
+    """Why `part` may not import the dotted `name`, or None where it may."""
+    top = name.split(".")[0]
+    rank = RANKS.get(part)
+    if rank is None:
+        return f"{part} has no place in the import rule; give it one in tools/checks/importrule.py"
+    if top == part:
+        return None
+    if top in HARDWARE:
+        return None if rank == 0 else f"{top} is for boot.py and main.py alone; have it passed in"
+    if top in MICROPYTHON:
+        return None
+    if top not in RANKS:
+        return f"{top} is neither MicroPython's own nor one of ours"
+    if RANKS[top] > rank:
+        return None
+    if RANKS[top] == rank:
+        return f"{part} and {top} are neighbours and must not know each other"
+    return f"{part} lies below {top} and must not import it"
+
+
+def device_files(root: Path) -> list[Path]:
+    top = [root / name for name in ("boot.py", "main.py") if (root / name).exists()]
+    return top + sorted((root / "lib").rglob("*.py"))
+
+
+def broken(root: Path) -> list[str]:
+    """One line `file:line: why` for every import under root that breaks the rule."""
+    found = []
+    for file in device_files(root):
+        inside = file.relative_to(root)
+        package = inside.parent.parts[1:] if inside.parts[0] == "lib" else ()
+        for line, name in imported(ast.parse(file.read_text(encoding="utf-8"), str(inside)), package):
+            why = fault(part_of(file, root), name)
+            if why:
+                found.append(f"{inside}:{line}: {why}")
+    return found
+
+
+def main(argv: list[str]) -> int:
+    root = Path(argv[1]) if len(argv) > 1 else Path(__file__).resolve().parents[2]
+    found = broken(root)
+    for line in found:
+        print(line)
+    print(f"import rule: {len(device_files(root))} files, " + (f"{len(found)} broken" if found else "kept"))
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,5 @@
+import sys
+
+from tillpane.cli import main
+
+sys.exit(main())

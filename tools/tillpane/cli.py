@@ -1,0 +1,389 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tillpane import __version__
+from tillpane.trouble import Trouble
+
+_USAGE = 64  # EX_USAGE of sysexits.h: `sale` needs 2 for EXPIRED
+
+_EPILOG = """[bold]The box on this computer, and you as its till[/]
+
+- tillpane demo
+
+- tillpane sale 12.34 --port /dev/pts/7
+
+[bold]A new board[/]
+
+- tillpane flash --port /dev/ttyUSB0
+
+- tillpane deploy --port /dev/ttyUSB0 --settings settings.json
+
+[bold]From a script[/]
+
+- tillpane sale 12.34 --port /dev/ttyS0 --ref 4711 --json && open-drawer
+"""
+
+# Of what typer raises for a wrong command line; typer has no public name for it.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    help="Tillpane: a countertop box that lets any till take QR payments.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Port = Annotated[str, typer.Option("--port", "-p", help="The serial port, such as /dev/ttyUSB0.", show_default=False)]
+Baud = Annotated[int, typer.Option(help="Speed of the till's line; the box's setting till_baud.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end; progress goes to stderr.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tillpane {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+# ---- without a board ------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="Without a board")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="One sale of AMOUNT without a browser, then leave.")] = False,
+    out: Annotated[Path, typer.Option(help="With --once: where the pictures and spi.bin go.")] = Path("out"),
+    amount: Annotated[str, typer.Option(help="With --once: what is sold.")] = "12.34",
+    port: Annotated[int, typer.Option(help="TCP port of the page.")] = 8080,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> None:
+    """The whole box on this computer: real MicroPython, the real files, a modelled panel, a till, a phone.
+
+    With --once it ends with exit code 0 only if the till was told PAID.
+    """
+    from tillpane import sim
+
+    raise typer.Exit(sim.once(out, amount) if once else sim.demo(port, browser))
+
+
+@app.command(rich_help_panel="Without a board")
+def api(
+    host: Annotated[str, typer.Option(help="Where it listens; 0.0.0.0 lets a board on the network in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="TCP port of the API.")] = 8443,
+    admin_port: Annotated[int, typer.Option(help="TCP port of the admin API, always on 127.0.0.1.")] = 8444,
+    out: Annotated[Path, typer.Option(help="Gets the throwaway root and a settings.json.")] = Path("out/standin"),
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or address in the certificate; repeat for more.", show_default="localhost"),
+    ] = None,
+    auto_pay: Annotated[float | None, typer.Option(help="Seconds until each request is paid by itself.")] = None,
+    expiry: Annotated[int, typer.Option(help="Seconds a request lives that does not ask for another time.")] = 120,
+    rate_limit: Annotated[int, typer.Option(help="Calls a minute; 0 is no limit.")] = 200,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="A fault to begin with: delay:seconds=3,op=get", show_default=False),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No line a call.")] = False,
+) -> None:
+    """The Centrapay stand-in: real TLS, the documented answers, faults on request. Runs until Ctrl-C."""
+    from tillpane import standin
+
+    try:
+        standin.serve_forever(
+            host,
+            port,
+            admin_port,
+            out,
+            names=name or ("localhost", "127.0.0.1"),
+            rate_limit=rate_limit,
+            expiry_seconds=expiry,
+            auto_pay=auto_pay,
+            faults=fault or (),
+            log=not quiet,
+        )
+    except OSError as error:
+        raise Trouble(
+            f"The stand-in cannot start: {error}.", "Choose other ports with --port and --admin-port."
+        ) from error
+    except ValueError as error:
+        raise Trouble(f"That is not a fault it knows: {error}.", "docs/stand-in.md lists them.") from error
+
+
+# ---- a board --------------------------------------------------------------------------------------------------------
+
+
+class _Bar:
+    """One progress line on a terminal, one plain line a step elsewhere."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        self._words = words
+        self._step = ""
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description:28}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._task: Any = None
+
+    def __enter__(self) -> "_Bar":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._progress.stop()
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        words = self._words.get(step, step)
+        if not self._console.is_terminal:
+            if step != self._step:
+                self._console.print(words)
+            self._step = step
+            return
+        if step != self._step:
+            self._finish()
+            self._task = self._progress.add_task(words, total=total or None)
+        self._step = step
+        if total:
+            self._progress.update(self._task, completed=done, total=total)
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, total=1, completed=1)
+
+
+@app.command(rich_help_panel="A board")
+def flash(
+    port: Port,
+    image: Annotated[Path | None, typer.Option(help="The image, already downloaded.", show_default=False)] = None,
+    sha256: Annotated[str, typer.Option(help="SHA-256 of another image than the pinned one.")] = "",
+    chip: Annotated[str, typer.Option(help="With --sha256: the chip it is for, as esptool says it (ESP32-S3).")] = "",
+    offset: Annotated[str, typer.Option(help="With --sha256: where it goes (ESP32: 0x1000, most others: 0x0).")] = "",
+    baud: Annotated[int, typer.Option(help="Speed of the transfer.")] = 460800,
+) -> None:
+    """Erases a board and writes the pinned MicroPython, after checking the image's SHA-256."""
+    from tillpane import flash as work
+
+    try:
+        place = int(offset, 0) if offset else None
+    except ValueError as error:
+        raise Trouble(f"--offset {offset} is not a number.", "Such as 0x1000.") from error
+    words = {
+        "download": "Downloading the image",
+        "connect": "Looking for the chip",
+        "erase": "Erasing",
+        "write": "Writing",
+        "verify": "Reading back its hash",
+    }
+    with _Bar(words) as bar:
+        written, found = work.flash(port, image, sha256, chip, place, baud, report=bar)
+    print(f"{written.name} is on the {found} at {port}. Next: tillpane deploy --port {port} --settings settings.json")
+
+
+@app.command(rich_help_panel="A board")
+def deploy(
+    port: Port,
+    settings: Annotated[Path | None, typer.Option(help="A settings.json to send too.", show_default=False)] = None,
+    march: Annotated[str, typer.Option(help="Machine code to compile for; the board is asked otherwise.")] = "",
+    reset: Annotated[
+        bool | None,
+        typer.Option(
+            "--reset/--no-reset", help="Reset the board first and afterwards.", show_default="yes, on a board"
+        ),
+    ] = None,
+) -> None:
+    """Puts the program on a board: cross-compiled for its chip, only what changed, checked by hash."""
+    from tillpane import deploy as work
+
+    words = {
+        "connect": "Looking for MicroPython",
+        "reset": "Resetting the board",
+        "compile": "Compiling",
+        "compare": "Comparing with the board",
+        "write": "Writing",
+        "verify": "Checking",
+    }
+    with _Bar(words) as bar:
+        done = work.deploy(port, settings, march, reset, report=bar)
+    print(
+        f"{done.board} ({done.march}): {len(done.written)} files written ({done.bytes_written} bytes), "
+        f"{len(done.skipped)} unchanged, {len(done.removed)} removed"
+    )
+    for warning in done.warnings:
+        print(f"warning: {warning}")
+
+
+# ---- a till ---------------------------------------------------------------------------------------------------------
+
+_DOING = {
+    "PREPARING": "asking for the payment",
+    "PAYABLE": "waiting for the patron",
+    "CHECKING": "checking how it ended",
+    "CANCELLING": "cancelling",
+    "UNKNOWN": "outcome not known yet, still asking; do not charge again",
+}
+
+
+def _watched(quiet: bool, work: Callable[[Callable[[str, int], None]], Any]) -> Any:
+    """Runs work(report) with its progress shown: a live line on a terminal, plain lines elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal and not quiet:
+        with console.status("calling the box") as status:
+            return work(lambda what, left: status.update(_progress(what, left)))
+    last = [""]
+
+    def plain(what: str, left: int) -> None:
+        if what != last[0]:
+            last[0] = what
+            print(_progress(what, left), file=sys.stderr, flush=True)
+
+    return work(plain)
+
+
+def _progress(what: str, left: int) -> str:
+    words = _DOING.get(what, what)
+    return f"{words}, {left} s left" if left >= 0 else words
+
+
+def _tell(outcome: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(outcome.as_dict()))
+    else:
+        parts = [outcome.result, outcome.code, outcome.amount, outcome.currency, outcome.short_code, outcome.reason]
+        print(" ".join(part for part in (*parts, f"(ref {outcome.ref})") if part))
+        if outcome.words and outcome.words != outcome.ref:
+            print(outcome.words)
+        if outcome.result in ("UNKNOWN", "REFUND_UNKNOWN"):
+            print(f"Do not charge again. Ask later: tillpane ask --port PORT STATUS {outcome.ref}")
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(rich_help_panel="A till")
+def sale(
+    amount: Annotated[str, typer.Argument(help="With exactly the currency's decimals: 12.34", show_default=False)],
+    port: Port,
+    ref: Annotated[str, typer.Option(help="Your reference, 1 to 24 of A-Z a-z 0-9 . _ -", show_default="made up")] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.", show_default="the box's own")] = "",
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds, then cancel and wait for the truth.", show_default="the box's own")
+    ] = None,
+    baud: Baud = 9600,
+    as_json: Json = False,
+) -> None:
+    """Takes one payment. Ctrl-C cancels it and waits for what really happened.
+
+    [bold]Exit codes[/]: 0 PAID, 1 CANCELLED, 2 EXPIRED, 3 FAILED or refused, 5 no device, 64 wrong usage, 70 trouble.
+
+    4 is UNKNOWN: do not charge again. The same --ref and amount is the same sale, so asking again is safe.
+    """
+    from tillpane import serialtill
+
+    outcome = _watched(as_json, lambda report: serialtill.sell(port, amount, ref, currency, timeout, baud, report))
+    _tell(outcome, as_json)
+
+
+@app.command(rich_help_panel="A till")
+def refund(
+    ref: Annotated[str, typer.Argument(help="The paid sale's reference.", show_default=False)],
+    port: Port,
+    amount: Annotated[str, typer.Argument(help="How much; all of it otherwise.", show_default=False)] = "",
+    refund_ref: Annotated[str, typer.Option(help="Tells several refunds of one sum apart.")] = "",
+    baud: Baud = 9600,
+    as_json: Json = False,
+) -> None:
+    """Gives a payment back, or part of it. Exit codes: 0 refunded, 3 refused or failed, 4 not known, 5 no device."""
+    from tillpane import serialtill
+
+    outcome = _watched(
+        as_json,
+        lambda report: serialtill.refund(port, ref, amount, refund_ref, baud=baud, report=report),
+    )
+    _tell(outcome, as_json)
+
+
+@app.command(rich_help_panel="A till")
+def ask(
+    line: Annotated[
+        list[str], typer.Argument(help="INFO, STATUS [REF], LAST, CANCEL REF, ACK REF", show_default=False)
+    ],
+    port: Port,
+    baud: Baud = 9600,
+) -> None:
+    """Sends the box one line and prints its answer. Exit codes: 0 answered, 3 refused, 5 no device."""
+    from tillpane import serialtill
+
+    code, answers = serialtill.ask(port, " ".join(line), baud)
+    for answer in answers:
+        print(answer)
+    if not answers:
+        print(f"Nothing answers at {port}: check cable, port and speed.", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+# ---- for developers --------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="For developers")
+def font() -> None:
+    """Makes the panel's bitmap fonts again, from a free font."""
+    from tillpane import fontmaker
+
+    try:
+        raise typer.Exit(fontmaker.main())
+    except ImportError as error:
+        raise Trouble(
+            f"{error}.", "The font package is needed only here: pip install fontpkg-inter==4.1.post1"
+        ) from error
+
+
+@app.command(rich_help_panel="For developers")
+def roots() -> None:
+    """Writes the CA roots that the box trusts into firmware/roots, from Mozilla's list."""
+    from tillpane import roots as work
+
+    for root, der in work.write():
+        subject, kind, until = work.described(der)
+        print(f"{root.file:16} {len(der):5} bytes  {kind:8} until {until}  {subject}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and gives its exit code: the command's own, 64 for wrong usage, 70 for trouble."""
+    errors = Console(stderr=True)
+    try:
+        return app(argv, standalone_mode=False) or 0
+    except Trouble as trouble:
+        errors.print(str(trouble), style="red", highlight=False, markup=False, soft_wrap=True)
+        if trouble.advice:
+            errors.print(trouble.advice, highlight=False, markup=False, soft_wrap=True)
+        return trouble.exit_code
+    except _UsageError as error:
+        error.show()  # type: ignore[attr-defined]
+        return _USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
