@@ -104,7 +104,9 @@ def read_roots():
 def payload_of(options):
     """The callable that gives a payment's QR payload, as bytes."""
     if options.qr_payload == "service":
-        return lambda payment: ("https://service.centrapay.com/api/payment-requests/" + payment.sale.id + "/pay").encode()
+        return lambda payment: (
+            "https://service.centrapay.com/api/payment-requests/" + payment.sale.id + "/pay"
+        ).encode()
     return lambda payment: payment.url.encode()
 
 
@@ -149,7 +151,13 @@ def build_app(options, screens):
     host, port = split_url(options.api_url)
     https = HTTPS(host, port, read_roots(), clock.is_set)
     centrapay = Centrapay(
-        https, options.api_key, options.config_id, terminal, options.device_id or "esp32-" + chip, options.merchant_account_id, options.jwt
+        https,
+        options.api_key,
+        options.config_id,
+        terminal,
+        options.device_id or "esp32-" + chip,
+        options.merchant_account_id,
+        options.jwt,
     )
     journal = Journal(_JOURNAL)
     journal.open()
@@ -188,7 +196,7 @@ async def built(options, screens):
     """The app, or for ever the reason why it cannot be built: wrong pins, a broken file system, no roots."""
     try:
         return build_app(options, screens)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, whatever it is, staff must see it
         sys.print_exception(error)
         await out_of_order(screens, "Start failed: " + type(error).__name__ + " " + str(error))
 

@@ -1,7 +1,7 @@
-"""Explores every interleaving of till, API, patron, time and power cuts on the pure desk, with the money rules as invariants.
+"""Explores every interleaving of till, API, patron, time and power cuts, with the money rules as invariants.
 
-A World is a desk with its journal, Centrapay's side as a ledger, and what the till heard. `actions()` lists what may happen next,
-`after(action)` gives the World in which it did. Worlds that differ only in when they happened count once.
+A World is a desk with its journal, Centrapay's side as a ledger, and what the till heard. `actions()` lists what may
+happen next, `after(action)` gives the World in which it did. Worlds that differ only in when they happened count once.
 """
 
 from __future__ import annotations
@@ -105,7 +105,11 @@ class World(Bench):
 
     def payable_late(self):
         drawn = [identity for ids in self.drawn.values() for identity in ids]
-        return [i for i in drawn if self.late and self.ledger.requests[i][0] == "expired" and self.now < self.ledger.requests[i][4] + 5000]
+        return [
+            i
+            for i in drawn
+            if self.late and self.ledger.requests[i][0] == "expired" and self.now < self.ledger.requests[i][4] + 5000
+        ]
 
     def after(self, action, torn_write=0):
         """The World in which action happened; torn_write n: the power went in the middle of its n-th journal record."""
@@ -175,7 +179,10 @@ class World(Bench):
     def call(self, action):
         if action == "call starts":
             self.pending = self.desk.next_call(self.now)
-            self.check(not (self.must_find and self.can_find and self.pending[1] == "create"), "rule 6: created again without looking it up")
+            self.check(
+                not (self.must_find and self.can_find and self.pending[1] == "create"),
+                "rule 6: created again without looking it up",
+            )
         elif action == "call arrives":
             self.arrived = self.reach(*self.pending)
         elif action == "answer comes":
@@ -223,7 +230,10 @@ class World(Bench):
 
     def draw(self, identity):
         sale = self.desk._current.sale
-        self.check(any(record.id == identity for record in self.journal.sales()), "rule 4: drawn before its id was written down")
+        self.check(
+            any(record.id == identity for record in self.journal.sales()),
+            "rule 4: drawn before its id was written down",
+        )
         ids = self.drawn.setdefault(sale.ref, [])
         if identity not in ids:
             ids.append(identity)
@@ -272,7 +282,7 @@ class World(Bench):
             raise Violation(words + "\n  " + "\n  ".join(self.path))
 
     def check_end(self):
-        """From here, with everything working and nobody touching anything, each sale comes to its definite and true result."""
+        """From here, with everything working and nobody touching it, each sale comes to its definite and true result."""
         world = copy.deepcopy(self)
         world.path = self.path + ("... then five quiet minutes",)
         while world.ghosts:
@@ -297,7 +307,9 @@ class World(Bench):
             world.late = False
             world.check_truth(ref, sale.state, sale.reason or "-")
             if sale.state != "PAID" or sale.reason != "LATE":
-                world.check_words(world.told.get(ref, []) + ([sale.state] if world.told.get(ref, [""])[-1] != sale.state else []))
+                world.check_words(
+                    world.told.get(ref, []) + ([sale.state] if world.told.get(ref, [""])[-1] != sale.state else [])
+                )
 
     # ---- sameness ----------------------------------------------------------------------------------------------
 
@@ -337,7 +349,11 @@ def frozen(thing, now, depth=0):
     for name, value in vars(thing).items():
         if name == "revision":
             continue
-        fields[name] = max(min(value - now, 99000), -99000) if name in _TIMES and value is not None else frozen(value, now, depth + 1)
+        fields[name] = (
+            max(min(value - now, 99000), -99000)
+            if name in _TIMES and value is not None
+            else frozen(value, now, depth + 1)
+        )
     return type(thing).__name__, fields
 
 

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 
 import pytest
+
 from tillpane.interpreters import micropython
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

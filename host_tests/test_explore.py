@@ -1,11 +1,11 @@
 """The money rules hold over every interleaving to a stated depth, and the search finds what breaks them.
 
-Each seeded fault below breaks one rule in the way a hurried change might; a search that did not catch it would prove nothing.
+Each seeded fault below breaks one rule as a hurried change might; a search that did not catch it would prove nothing.
 """
 
 import pytest
-from explorer import Violation, explore
 
+from explorer import Violation, explore
 from kiosk import desk, record, sale
 from kiosk.sale import Payment
 from till import line as till_line
@@ -45,7 +45,11 @@ def explore_from_pay(**options):
 
 
 def paid_when_time_is_up(patch):
-    patch.setattr(Payment, "tick", lambda self, now: self.sale.is_open and now > self.deadline and self._finish(record.PAID, "", now))
+    patch.setattr(
+        Payment,
+        "tick",
+        lambda self, now: self.sale.is_open and now > self.deadline and self._finish(record.PAID, "", now),
+    )
 
 
 def timeout_is_failed(patch):
@@ -60,7 +64,9 @@ def timeout_is_failed(patch):
 
 
 def cancelled_without_asking(patch):
-    patch.setattr(Payment, "cancel", lambda self, now, reason="": self._finish(record.CANCELLED, "CANCELLED_BY_MERCHANT", now))
+    patch.setattr(
+        Payment, "cancel", lambda self, now, reason="": self._finish(record.CANCELLED, "CANCELLED_BY_MERCHANT", now)
+    )
 
 
 def refund_hidden(patch):

@@ -1,7 +1,8 @@
-"""Whatever bytes arrive, the till's line gives whole commands, clear refusals or silence: never a crash, never a guess."""
+"""Whatever bytes arrive, the till's line gives whole commands, clear refusals or silence: no crash, no guess."""
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from till.amount import AmountError, parse, plain, shown
 from till.line import LineError, LineReader, checksum, encode, understand
 
@@ -33,7 +34,14 @@ def test_any_bytes(data):
         assert 0 <= command.amount <= 99999999
 
 
-@given(st.lists(st.sampled_from([b"SALE", b" ", b"1", b"12.34", b"*", b"\r", b"\n", b"NZD", b"\x00", b"\xff", b"REFUND", b"ACK", b"."]), max_size=40))
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"SALE", b" ", b"1", b"12.34", b"*", b"\r", b"\n", b"NZD", b"\x00", b"\xff", b"REFUND", b"ACK", b"."]
+        ),
+        max_size=40,
+    )
+)
 def test_any_mixture_of_what_means_something(pieces):
     commands(b"".join(pieces))
 

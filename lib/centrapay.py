@@ -1,14 +1,13 @@
 """Centrapay payment requests: create, get, find, void, refund (Centrapay API reference, "Payment Requests").
 
-Every call is one exchange on the HTTPS connection that is passed in. What comes back is either an answer that was checked
-against what was asked, or one typed error. Nothing is retried here: the sale knows what a retry may cost.
+Every call is one exchange on the HTTPS connection that is passed in. What comes back is either an answer that was
+checked against what was asked, or one typed error. Nothing is retried here: the sale knows what a retry may cost.
 """
 
 from micropython import const
 
-from jsonpick import JSONError, Picker
-
 from https import HTTPSError
+from jsonpick import JSONError, Picker
 
 _CREATE_MS = const(12000)
 _GET_MS = const(5000)
@@ -28,7 +27,7 @@ class CentrapayError(Exception):
 
 
 class Refused(CentrapayError):
-    """The API said no for a reason of the payment's own: `code`, such as REQUEST_EXPIRED. Asking again will not help."""
+    """The API said no for a reason of the payment's own: `code`, such as REQUEST_EXPIRED. Asking again is no help."""
 
     def __init__(self, code):
         super().__init__(code)
@@ -129,7 +128,15 @@ class Centrapay:
         body = (
             '{"configId":%s,"value":{"amount":"%d","currency":%s},"expirySeconds":%d,"externalRef":%s,"terminalId":%s,'
             '"deviceId":%s,"patronNotPresent":false,"conditionsEnabled":false,"partialAllowed":false}'
-            % (_quote(self._config), amount, _quote(currency), expiry_s, _quote(external_ref), _quote(self._terminal), _quote(self._device))
+            % (
+                _quote(self._config),
+                amount,
+                _quote(currency),
+                expiry_s,
+                _quote(external_ref),
+                _quote(self._terminal),
+                _quote(self._device),
+            )
         )
         await self._call("POST", _BASE, self._post_headers, body.encode(), self._request, _CREATE_MS)
         return self._checked(None, external_ref, amount, currency)
@@ -147,9 +154,15 @@ class Centrapay:
 
     async def refund(self, identity, amount, currency, external_ref):
         """Refunds part or all of a paid request; the same external_ref is the same refund, however often it is sent."""
-        body = '{"value":{"amount":"%d","currency":%s},"externalRef":%s}' % (amount, _quote(currency), _quote(external_ref))
+        body = '{"value":{"amount":"%d","currency":%s},"externalRef":%s}' % (
+            amount,
+            _quote(currency),
+            _quote(external_ref),
+        )
         picked = Picker(("type", "paymentRequestId", "message", "value.amount", "value.currency"))
-        await self._call("POST", _BASE + "/" + identity + "/refund", self._post_headers, body.encode(), picked, _CHANGE_MS)
+        await self._call(
+            "POST", _BASE + "/" + identity + "/refund", self._post_headers, body.encode(), picked, _CHANGE_MS
+        )
         _activity(picked, identity, ("refund",))
         _check_value(picked, amount, currency)
 
@@ -157,7 +170,10 @@ class Centrapay:
         """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account."""
         paths = []
         for i in range(_FOUND_MAX):
-            paths += [field % i for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")]
+            paths += [
+                field % i
+                for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")
+            ]
         paths += ["message", "items", "items[0].externalRef"]
         picked = Picker(tuple(paths))
         path = _BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(self._account)
@@ -193,7 +209,7 @@ class Centrapay:
         try:
             status = await self._https.request(method, path, headers, body, picker, timeout_ms)
         except HTTPSError as error:
-            raise Unknown(type(error).__name__, error.sent)  # noqa: B904
+            raise Unknown(type(error).__name__, error.sent)
         if status == 200:
             _finish(picker)
             return
@@ -237,7 +253,7 @@ def _finish(picker):
     try:
         picker.finish()
     except JSONError:
-        raise Unknown("answer is not the JSON it should be")  # noqa: B904
+        raise Unknown("answer is not the JSON it should be")
 
 
 def _refusal(status, picker):

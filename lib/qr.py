@@ -84,7 +84,7 @@ _INFORMATION = const(
 _VERSIONS = const(b"\x1f\x25\x00\x21\x6f\x00\x26\xa6\x40\x29\x34\xc0")
 
 
-def _galois():
+def _gf():
     """Powers of 2 in GF(256) modulo 0x11D; from 256 their logarithms; from 512 logarithms of the generator polynomials (annex A).
 
     The polynomial of degree d is d bytes from d * (d - 1) / 2 on, highest power first, without the leading 1.
@@ -109,7 +109,7 @@ def _galois():
     return t
 
 
-_GALOIS = _galois()
+_GF = _gf()
 
 
 class QRError(ValueError):
@@ -117,13 +117,9 @@ class QRError(ValueError):
 
 
 @micropython.viper
-def _or(data: ptr8, k: int, end: int) -> int:
-    """All octets from k to end, or-ed: viper reads a str's UTF-8 where it lies, without a copy."""
-    found = 0
-    while k < end:
-        found |= int(data[k])
-        k += 1
-    return found
+def _octet(data: ptr8, k: int) -> int:
+    """Octet k of bytes or, where viper is native, of a str's UTF-8, without a copy."""
+    return int(data[k])
 
 
 @micropython.viper
@@ -133,8 +129,7 @@ def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
         left -= 1
         s = f + int(t[j])
         j += 1
-        s = int(t[(s & 255) + (s >> 8)])
-        code[i] = s ^ int(code[i + step])
+        code[i] = int(t[(s & 255) + (s >> 8)]) ^ int(code[i + step])
         i += step
 
 
@@ -156,7 +151,8 @@ def _plot(i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height
                 i += gap
             m = 1 << m
             if (int(w[i]) & m) | shut:
-                w[i] = (int(w[i]) | (m & shut)) ^ (m & shut)
+                z0 = m & shut
+                w[i] = (int(w[i]) | z0) ^ z0
                 if (int(source[at >> 3]) << (at & 7)) & 128:
                     i += base
                     w[i] = int(w[i]) | m
@@ -165,7 +161,7 @@ def _plot(i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height
                     if m & 32:
                         m += 30
                         i += gap
-                    w[i] = int(w[i]) | (1 << m)
+                    w[i] = (1 << m) | int(w[i])
                 at += 1
             x -= 1
         x += width
@@ -174,24 +170,20 @@ def _plot(i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height
 
 
 @micropython.viper
-def _score(x: int, i: int, w: ptr32, n: int, open: int, table: ptr8, was: int, now: int, flip: int, full: int, pairs: int) -> int:
+def _score(x: int, i: int, w: ptr32, n: int, base: int, table: ptr8, was: int, now: int, flip: int, full: int, pairs: int) -> int:
     """Turns mask `was` into mask `now` in one strip; returns its columns' penalty (7.8.3).
 
     `was` and `now` are rows of the table, `flip` inverts columns; `full` has the columns of the symbol. `pairs` is 0 in the turned matrix. Otherwise it
     has the columns with a right neighbour, less bit 0, and blocks of 2 x 2 are counted too, and 65536 for each dark module. The second strip then
     borrows the last column of the first as its bit 30, so that no block between the two is missed.
     """
-    base = i
     end = i + n
     k = 0
     while i < end:
-        w[i] = int(w[i]) ^ (((int(table[was + k]) ^ int(table[now + k])) * 0x1041041 ^ flip) & int(w[open]))
-        k += 1
-        if k == 12:
-            k = 0
-        open += 1
+        w[i] = (((int(table[was + k]) ^ int(table[now + k])) * 0x1041041 ^ flip) & int(w[i - base])) ^ int(w[i])
+        k = (k + 1) % 12
         i += 1
-    i = base
+    i -= n
     pairs += pairs
     same = 0
     score = 0
@@ -207,30 +199,31 @@ def _score(x: int, i: int, w: ptr32, n: int, open: int, table: ptr8, was: int, n
     p6 = 0
     h1 = 0
     while i < end:
-        r = int(w[i]) | ((int(w[i - n - 4]) << 30) & pairs)
+        r = ((int(w[i - n - 4]) << 30) & pairs) | int(w[i])
         e = (r ^ p1 ^ same) & same
         same = full | pairs
         if pairs:
-            x = e & (e << 1) & (r ^ (r << 1) ^ pairs) & pairs
+            x = e << 1
+            x = ((r << 1) ^ r ^ pairs) & pairs & e & x
             while x:
-                x &= x - 1
+                x = (x - 1) & x
                 score += 3
             x = r & full
             while x:
-                x &= x - 1
+                x = (x - 1) & x
                 score += 65536
         a = e & e1
         v = a & a2 & full
-        x = v & (v ^ v1)
+        x = (v ^ v1) & v
         while x:
-            x &= x - 1
+            x = (x - 1) & x
             score += 2
         x = v
         while x:
-            x &= x - 1
+            x = (x - 1) & x
             score += 1
         m = r & p2 & p3 & p4 & p6 & full
-        m &= (p1 | p5) ^ m
+        m = ((p1 | p5) ^ m) & m
         if m:
             above = below = 0
             k = 4
@@ -238,10 +231,10 @@ def _score(x: int, i: int, w: ptr32, n: int, open: int, table: ptr8, was: int, n
                 above |= int(w[i - 6 - k])
                 below |= int(w[i + k])
                 k -= 1
-            m &= (above & below) ^ m
+            m = ((above & below) ^ m) & m
             x = m
             while x:
-                x &= x - 1
+                x = (x - 1) & x
                 score += 40
         v1 = v
         e1 = e
@@ -260,15 +253,17 @@ def _score(x: int, i: int, w: ptr32, n: int, open: int, table: ptr8, was: int, n
 
 def _value(data, k):
     """Alphanumeric value of an octet, 45 or more where it has none."""
-    c = _or(data, k, k + 1)
+    c = _octet(data, k)
     return _VALUES[c - 32] if 31 < c < 96 else 255
 
 
 def _segment(data, version, words, at):
     """The bit behind one segment that starts at bit `at`; `words`, unless None, take its codewords, one each (7.4)."""
     if isinstance(data, str):
-        if _PLAIN or _or(data, 0, len(data)) > 127:
-            data = data.encode()
+        for k in range(len(data)):
+            if _PLAIN or _octet(data, k) > 127:
+                data = data.encode()
+                break
     elif not isinstance(data, bytes) and not isinstance(data, bytearray):
         raise QRError
     length = len(data)
@@ -277,7 +272,7 @@ def _segment(data, version, words, at):
     while k < length and group > 1:
         value = _value(data, k)
         if value > 9:
-            group = 2 if value < 45 else 1
+            group = 2 - (value > 44)
         k += 1
     unit = 9 - 2 * group
     count = 7 + group
@@ -301,15 +296,15 @@ def _segment(data, version, words, at):
                 break
             value = 0
             bits = 1
-            for k in range(k, min(k + group, length)):
-                value = value * (45 if group == 2 else 10) + _value(data, k) if group > 1 else _or(data, k, k + 1)
+            while bits < 8 and k < length:
+                value = value * (115 - 35 * group) + _value(data, k) if group > 1 else _octet(data, k)
                 bits += unit
-            k += 1
+                k += 1
         words[byte] = keep << (8 - held) & 255
     return at + 4 + count + length * unit + (length + group - 1) // group
 
 
-def _message(data, version, words=None):
+def _bits(data, version, words=None):
     if not isinstance(data, tuple):
         return _segment(data, version, words, 0)
     if not data:
@@ -320,21 +315,21 @@ def _message(data, version, words=None):
     return at
 
 
-def _capacity(version, level):
+def _room(version, level):
     """Data codewords of a symbol."""
     k = level * 10 + version - 1
     return 2 * _CODEWORDS[version - 1] - _ECC[k] * _BLOCKS[k]
 
 
 def _check(value, low, high):
-    if not isinstance(value, int) or not low <= value <= high:
+    if not isinstance(value, int) or value < low or value > high:
         raise QRError
 
 
 def _place(value, n):
-    if value > 127:
-        return value + n - 256
-    return value if value < 64 else value - 96 + n // 2
+    if value > 63:
+        value += n - 256 if value > 127 else n // 2 - 96
+    return value
 
 
 class QR:
@@ -356,13 +351,13 @@ class QR:
         self._words = array("I", bytes(24 * n + 96))
         self.size = self.version = self.level = self.mask = 0
 
-    def _smallest(self, data, level):
+    def _least(self, data, level):
         """The smallest version that holds the data, 0 if none does."""
-        bits = _message(data, 1)
+        bits = _bits(data, 1)
         for version in range(1, len(self.rows) // 32 - 4 + 1):
             if version > 9:
-                bits = _message(data, version)
-            if bits <= _capacity(version, level) * 8:
+                bits = _bits(data, version)
+            if bits <= _room(version, level) * 8:
                 return version
         return 0
 
@@ -372,10 +367,12 @@ class QR:
         The highest level whose smallest symbol still has the whole pixels per module of level L's smallest symbol. Raises QRError when
         the data fits no version, or its symbol not even with one pixel a module.
         """
-        smallest = self._smallest(data, 0)
+        smallest = self._least(data, 0)
         _check(side_px, smallest * 4 + 25, _WORD)
-        for level in (3, 2, 1, 0):
-            version = self._smallest(data, level)
+        level = 4
+        while level:
+            level -= 1
+            version = self._least(data, level)
             if version and side_px // (version * 4 + 25) == side_px // (smallest * 4 + 25):
                 return version, level
         raise QRError("long")
@@ -389,25 +386,25 @@ class QR:
         _check(version, 0, len(self.rows) // 32 - 4)
         _check(level, 0, 3)
         _check(mask, -1, 7)
-        version = version or self._smallest(data, level)
-        if not version or _message(data, version) > _capacity(version, level) * 8:
+        version = version or self._least(data, level)
+        if not version or _bits(data, version) > _room(version, level) * 8:
             raise QRError("long")
         self.version = version
         self.level = level
         self.size = 17 + 4 * version
-        self._codewords(data)
+        self._code(data)
         self._modules()
-        self._masked(mask)
+        self._finish(mask)
 
-    def _codewords(self, data):
+    def _code(self, data):
         """All codewords, interleaved (7.6), into `rows`, which are free until the end."""
         words = self._words
         code = self.rows
-        at = _message(data, self.version, words)
+        at = _bits(data, self.version, words)
         level = self.level * 10 + self.version - 1
         ecc = _ECC[level]
         blocks = _BLOCKS[level]
-        count = _capacity(self.version, self.level)
+        count = _room(self.version, self.level)
         words[(at + 7) >> 3] = 0
         pad = 0xEC
         for k in range((at + 11) >> 3, count):
@@ -417,28 +414,28 @@ class QR:
         for k in range(count, len(code)):
             code[k] = 0
         short = count // blocks
-        longs = count % blocks
+        shorts = blocks - count % blocks
         at = 0
         for block in range(blocks):
             i = count + block
             to = block
-            for k in range(short + (block >= blocks - longs)):
+            for k in range(short + (block >= shorts)):
                 if k == short:
-                    to -= blocks - longs
+                    to -= shorts
                 f = words[at]
                 code[to] = f
                 to += blocks
                 at += 1
                 f ^= code[i]
                 if f:
-                    _feed(_GALOIS, i, 512 + ecc * (ecc - 1) // 2, code, ecc, blocks, _GALOIS[256 + f])
+                    _feed(_GF, i, 512 + ecc * (ecc - 1) // 2, code, ecc, blocks, _GF[256 + f])
                 else:
                     for f in range(ecc):
                         code[i + f * blocks] = code[i + f * blocks + blocks]
 
-    def _columns(self, strip):
+    def _full(self, strip):
         shut = max(30 + 30 * strip - self.size, 0)
-        return _WORD >> shut << shut if strip < 2 else 0
+        return _WORD >> shut << shut
 
     def _modules(self):
         """Function patterns and, placed between them (7.7.3), the codewords. Format and version stay light, as 7.8 wants it."""
@@ -446,7 +443,12 @@ class QR:
         n = self.size
         gap = n + 4
         for k in range(6 * gap):
-            words[k] = self._columns(k // gap) if k % gap < n else 0
+            words[k] = 0
+        left = self._full(0)
+        right = self._full(1)
+        for k in range(n):
+            words[k] = left
+            words[k + gap] = right
         self._draw(_FUNCTION, 35 if self.version == 1 else 42 if self.version < 7 else 91, _PATTERNS)
         at = 0
         x = n - 1
@@ -454,19 +456,19 @@ class QR:
         while x > 0:
             at = _plot(0, 0, words, gap, x, n - 1 if step < 0 else 0, 2, n, self.rows, at, step, 2 * gap, 4 * gap, 0)
             step = -step
-            x -= 3 if x == 8 else 2
+            x -= 2 + (x == 8)
 
-    def _draw(self, program, end, source):
+    def _draw(self, what, end, source):
         n = self.size
         gap = n + 4
         for k in range(0, end, 7):
-            turned = program[k + 6] * gap
+            turned = what[k + 6] * gap
             _plot(
-                0, 0, self._words, gap, _place(program[k], n), _place(program[k + 1], n), _place(program[k + 2], n), _place(program[k + 3], n),
-                source, program[k + 4], program[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
+                0, 0, self._words, gap, _place(what[k], n), _place(what[k + 1], n), _place(what[k + 2], n), _place(what[k + 3], n),
+                source, what[k + 4], what[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
             )  # fmt: skip
 
-    def _masked(self, mask):
+    def _finish(self, mask):
         n = self.size
         was = _NONE
         if mask < 0:
@@ -484,16 +486,17 @@ class QR:
         rows = self.rows
         bits = (self.level ^ 1) << 3 | mask
         rest = bits << 10
-        for k in (4, 3, 2, 1, 0):
-            if rest >> (k + 10) & 1:
-                rest ^= 0x537 << k
+        k = 5
+        while k:
+            k -= 1
+            rest ^= (rest >> (k + 10) & 1) * 0x537 << k
         bits = (bits << 10 | rest) ^ 0x5412
         rows[0] = bits >> 7
         rows[1] = bits << 1 & 255 | 1
         end = 49
         if self.version > 6:
             end = 63
-            for k in (0, 1, 2):
+            for k in range(3):
                 rows[2 + k] = _VERSIONS[self.version * 3 - 21 + k]
         self._draw(_INFORMATION, end, rows)
         words = self._words
@@ -504,19 +507,18 @@ class QR:
 
     def _apply(self, was, now, turned):
         """Turns mask `was` into mask `now` in one of the matrices; returns the penalty of its columns and what else _score has."""
-        n = self.size
+        gap = self.size + 4
+        base = (2 + 2 * turned) * gap
         flip = 0
         if turned:
-            if (was == 4) != (now == 4):
-                flip = 0x33333333
+            flip = 0x33333333 * (now >> 1 == 2)
             was = _TURNED[was]
             now = _TURNED[now]
         score = 0
-        for strip in (0, 1):
-            full = self._columns(strip)
-            at = strip * (n + 4)
+        for strip in range(2):
+            full = self._full(strip)
             score += _score(
-                0, (2 + 2 * turned) * (n + 4) + at, self._words, n, at, _MASKS, was * 12, now * 12, flip, full,
+                0, base + strip * gap, self._words, gap - 4, base, _MASKS, was * 12, now * 12, flip, full,
                 0 if turned else full if strip else full & 0x1FFFFFFF,
             )  # fmt: skip
             if flip:

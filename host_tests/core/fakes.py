@@ -109,10 +109,23 @@ class Ledger:
     def _work(self, owner, sale, verb, identity, now):
         if verb == "create":
             identity = "id%03d" % len(self.requests)
-            self.requests[identity] = ["new", sale.external_ref, sale.amount, sale.currency, now + self.expiry_ms, False, False, ""]
+            self.requests[identity] = [
+                "new",
+                sale.external_ref,
+                sale.amount,
+                sale.currency,
+                now + self.expiry_ms,
+                False,
+                False,
+                "",
+            ]
             return Answer(identity, "new")
         if verb == "find":
-            return [Hit(key, self.requests[key][0]) for key in sorted(self.requests) if self.requests[key][1] == sale.external_ref]
+            return [
+                Hit(key, self.requests[key][0])
+                for key in sorted(self.requests)
+                if self.requests[key][1] == sale.external_ref
+            ]
         request = self.requests[identity]
         if verb == "get":
             return Answer(identity, request[0], request[7], "Test dollars" if request[5] else "")

@@ -1,4 +1,4 @@
-"""Runs the test functions of one file: `micropython run.py test_qr.py`. Ends with the plain line `N passed, N failed`."""
+"""Runs the test functions of one file: `micropython run.py test_qr.py`. Ends with the line `N passed, N failed`."""
 
 import gc
 import sys

@@ -7,8 +7,9 @@ from https import HTTPSError
 
 ID = "5hrpVrBuN7nJL3m7FgUbHq"
 NEW = (
-    '{"id":"%s","status":"%s","shortCode":"CP-C7F-ZS5","url":"https://app.centrapay.com/pay/%s","paymentOptions":[{"amount":"9","assetType":"x",'
-    '"value":{"amount":"1","currency":"USD"}}],"value":{"amount":"%s","currency":"NZD"},"merchantName":"Centrapay Caf\\u00e9","externalRef":"T-1"%s}'
+    '{"id":"%s","status":"%s","shortCode":"CP-C7F-ZS5","url":"https://app.centrapay.com/pay/%s",'
+    '"paymentOptions":[{"amount":"9","assetType":"x","value":{"amount":"1","currency":"USD"}}],'
+    '"value":{"amount":"%s","currency":"NZD"},"merchantName":"Centrapay Caf\\u00e9","externalRef":"T-1"%s}'
 )
 
 
@@ -78,7 +79,8 @@ def test_create():
 
 
 def test_paid_says_how():
-    more = ',"paidBy":{"assetTotals":[{"type":"centrapay.nzd.test","description":"Test dollars","total":{"amount":"1234"}}]}'
+    total = '{"type":"centrapay.nzd.test","description":"Test dollars","total":{"amount":"1234"}}'
+    more = ',"paidBy":{"assetTotals":[' + total + "]}"
     request = run(get(api(Wire(body=answer("paid", more=more)))))
     assert (request.status, request.method) == ("paid", "Test dollars")
 
@@ -121,7 +123,10 @@ def test_ids_that_could_leave_the_path_are_refused():
 
 def test_statuses():
     refused = '{"statusCode":%d,"message":"%s"}'
-    assert error_of(Wire(400, refused % (400, "LINE_ITEMS_SUM_CHECK_FAILED")), create).code == "LINE_ITEMS_SUM_CHECK_FAILED"
+    assert (
+        error_of(Wire(400, refused % (400, "LINE_ITEMS_SUM_CHECK_FAILED")), create).code
+        == "LINE_ITEMS_SUM_CHECK_FAILED"
+    )
     assert error_of(Wire(400, refused % (400, "amount is required")), create).code == "BAD_REQUEST"
     assert error_of(Wire(403, refused % (403, "REQUEST_EXPIRED")), get).code == "REQUEST_EXPIRED"
     assert isinstance(error_of(Wire(403, refused % (403, "Forbidden")), get), SetupFault)

@@ -52,7 +52,19 @@ def test_record_round_trip():
 
 
 def test_longest_record_fits():
-    sale = Sale(99999999, "x" * 24, 99999999, "NZD", "t" * 16 + "-" + "x" * 24 + "-" + "n" * 6, 4000000000, CANCELLED, "i" * 64, "CP-C7F-ZS5-015", "R" * 40, True)
+    sale = Sale(
+        99999999,
+        "x" * 24,
+        99999999,
+        "NZD",
+        "t" * 16 + "-" + "x" * 24 + "-" + "n" * 6,
+        4000000000,
+        CANCELLED,
+        "i" * 64,
+        "CP-C7F-ZS5-015",
+        "R" * 40,
+        True,
+    )
     assert unpack(pack(sale)).id == "i" * 64
 
 

@@ -441,7 +441,12 @@ def test_heap_kept_is_the_answers_only():
 
 
 def test_what_began_is_told_even_without_a_value():
-    for text, began in ((b'{"items":[]}', True), (b'{"items":[{"id":"1"}]}', True), (b'{"other":[]}', False), (b'{"x":{"items":1}}', False)):
+    for text, began in (
+        (b'{"items":[]}', True),
+        (b'{"items":[{"id":"1"}]}', True),
+        (b'{"other":[]}', False),
+        (b'{"x":{"items":1}}', False),
+    ):
         picker = Picker(("items[0].id", "items"))
         picker.feed(text, 0, len(text))
         picker.finish()

@@ -36,7 +36,22 @@ def test_sale():
 
 
 def test_amount_must_be_written_in_full():
-    for text in (b"1234", b"12.3", b"12.345", b"12,34", b"-1.00", b"+1.00", b"1e2.00", b".50", b"0.00", b"012.34", b"1000000.00", b"1.2.3", b"12.", b"$1.00"):
+    for text in (
+        b"1234",
+        b"12.3",
+        b"12.345",
+        b"12,34",
+        b"-1.00",
+        b"+1.00",
+        b"1e2.00",
+        b".50",
+        b"0.00",
+        b"012.34",
+        b"1000000.00",
+        b"1.2.3",
+        b"12.",
+        b"$1.00",
+    ):
         assert refusal(b"SALE 1 " + text) == "AMOUNT", text
     assert refusal(b"SALE 1 12.34 JPY") == "AMOUNT"
     assert refusal(b"SALE 1 1.234 KWD") == ""
@@ -112,7 +127,17 @@ def test_refs():
 
 
 def test_wrong_number_of_words():
-    for line in (b"SALE", b"SALE 1", b"SALE 1 1.00 NZD x", b"CANCEL", b"ACK", b"ACK 1 2", b"INFO x", b"HELLO", b"SALEX 1 1.00"):
+    for line in (
+        b"SALE",
+        b"SALE 1",
+        b"SALE 1 1.00 NZD x",
+        b"CANCEL",
+        b"ACK",
+        b"ACK 1 2",
+        b"INFO x",
+        b"HELLO",
+        b"SALEX 1 1.00",
+    ):
         assert refusal(line) == "SYNTAX", line
 
 

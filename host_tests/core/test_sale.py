@@ -1,6 +1,6 @@
 """The sale against every outcome the API can give, with the money rules as assertions."""
 
-from fakes import Bench, FlashJournal, Ledger
+from fakes import Bench, FlashJournal
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
 

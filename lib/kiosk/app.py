@@ -293,7 +293,9 @@ class App:
         if desk.blocked:
             return view.View(view.OUT_OF_ORDER, detail=self._blocked_words, note=_ADVICE.get(desk.blocked, ""))
         if desk.setup_fault:
-            return view.View(view.OUT_OF_ORDER, detail=reason_words(desk.setup_fault), note="Ask whoever set up this display.")
+            return view.View(
+                view.OUT_OF_ORDER, detail=reason_words(desk.setup_fault), note="Ask whoever set up this display."
+            )
         return desk.view(now)
 
 

@@ -54,7 +54,7 @@ class Clock:
         try:
             unix = await self._ask()
         except OSError as error:
-            raise ClockError("no answer: " + str(error.args[0]))  # noqa: B904
+            raise ClockError("no answer: " + str(error.args[0]))
         if not _EARLIEST_UNIX_S <= unix < _LATEST_UNIX_S:
             raise ClockError("the time server's time is impossible")
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(unix - self._epoch_s)[:8]

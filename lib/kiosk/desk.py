@@ -1,7 +1,7 @@
 """The cashier's desk, without I/O: the till's commands in, protocol lines and views out, one sale at a time.
 
-Beside the sale of the moment it keeps those that are not settled: outcome unknown, result not yet acknowledged, or found open in
-the journal after a power cut. They are resolved beside new work. `now` is monotonic milliseconds everywhere.
+Beside the sale of the moment it keeps those that are not settled: outcome unknown, result not yet acknowledged, or found
+open in the journal after a power cut. They are resolved beside new work. `now` is monotonic milliseconds everywhere.
 """
 
 from micropython import const
@@ -93,7 +93,20 @@ class Desk:
     needs_url  whether that payload is the answer's url
     """
 
-    def __init__(self, journal, currency, expiry_s, terminal, can_find, nonce, wall, payload, needs_url=True, merchant="", version=""):
+    def __init__(
+        self,
+        journal,
+        currency,
+        expiry_s,
+        terminal,
+        can_find,
+        nonce,
+        wall,
+        payload,
+        needs_url=True,
+        merchant="",
+        version="",
+    ):
         self._journal = journal
         self._currency = currency
         self._expiry_ms = expiry_s * 1000
@@ -161,11 +174,18 @@ class Desk:
             raise LineError("NOT_READY", self.blocked)
         if len(self._unsettled) >= _MAX_UNSETTLED:
             raise LineError("NOT_READY", "TOO_MANY_UNSETTLED")
-        sale = Sale(self._journal.next_seq(), command.ref, command.amount, command.currency, self._external_ref(command.ref), self._wall())
+        sale = Sale(
+            self._journal.next_seq(),
+            command.ref,
+            command.amount,
+            command.currency,
+            self._external_ref(command.ref),
+            self._wall(),
+        )
         try:
             self._journal.write(sale)
         except JournalError:
-            raise LineError("NOT_READY", "FLASH_FAULT")  # noqa: B904
+            raise LineError("NOT_READY", "FLASH_FAULT")
         self._set_aside()
         self._current = Ticket(self._payment(sale, now))
         self._progress = "PREPARING"
@@ -244,7 +264,7 @@ class Desk:
             self._journal.write(sale)
         except JournalError:
             sale.acked = False
-            raise LineError("NOT_READY", "FLASH_FAULT")  # noqa: B904
+            raise LineError("NOT_READY", "FLASH_FAULT")
 
     def _start_refund(self, command, now):
         busy = self._busy_with()
@@ -325,7 +345,7 @@ class Desk:
         self._unsettled = [ticket for ticket in self._unsettled if not _settled(ticket, now)]
 
     def next_call(self, now):
-        """The API call that is due as (owner, verb, id), or None. The owner takes answered() or failed(): see take()."""
+        """The API call that is due as (owner, verb, id), or None. Its outcome goes to answered() or failed()."""
         for ticket in self._tickets():
             call = ticket.payment.next_call(now)
             if call is not None:
@@ -473,7 +493,14 @@ class Desk:
         return ""
 
 
-_KINDS = {NEW: view.PREPARING, PAYABLE: view.PAY, PAID: view.PAID, CANCELLED: view.CANCELLED, EXPIRED: view.EXPIRED, FAILED: view.FAILED}
+_KINDS = {
+    NEW: view.PREPARING,
+    PAYABLE: view.PAY,
+    PAID: view.PAID,
+    CANCELLED: view.CANCELLED,
+    EXPIRED: view.EXPIRED,
+    FAILED: view.FAILED,
+}
 _NEWS = {PAID: "paid after all", CANCELLED: "cancelled", EXPIRED: "expired unpaid", FAILED: "never started"}
 
 
@@ -495,4 +522,17 @@ def _wait_line(payment, now):
 
 
 def _result_line(sale, word):
-    return "RESULT " + sale.ref + " " + word + " " + plain(sale.amount, sale.currency) + " " + sale.currency + " " + (sale.code or "-") + " " + (sale.reason or "-")
+    return (
+        "RESULT "
+        + sale.ref
+        + " "
+        + word
+        + " "
+        + plain(sale.amount, sale.currency)
+        + " "
+        + sale.currency
+        + " "
+        + (sale.code or "-")
+        + " "
+        + (sale.reason or "-")
+    )

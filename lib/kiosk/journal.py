@@ -1,8 +1,8 @@
 """The sales that a power cut must not lose: an append-only, checksummed file.
 
 Each record is the whole sale as it then was; the last record of a sale is the truth. A record is on flash when `write`
-returns (LittleFS commits a file when it is closed). A torn or flipped record fails its CRC and is skipped; the one before it
-stands. The file is compacted between sales to the newest ones; a cut during that leaves the old file or the new one.
+returns (LittleFS commits a file when it is closed). A torn or flipped record fails its CRC and is skipped; the one before
+it stands. The file is compacted between sales to the newest ones; a cut during that leaves the old file or the new one.
 """
 
 import binascii
@@ -39,7 +39,7 @@ class Journal:
             self._torn = not _ends_with_newline(self._path, self._size)
             self._index()
         except OSError as error:
-            raise JournalError(error.args[0])  # noqa: B904
+            raise JournalError(error.args[0])
 
     def next_seq(self):
         """The number of the next new sale."""
@@ -55,7 +55,7 @@ class Journal:
                 self._torn = True
                 file.write(record)
         except OSError as error:
-            raise JournalError(error.args[0])  # noqa: B904
+            raise JournalError(error.args[0])
         self._torn = False
         self._size += len(record)
         self._know(sale)
@@ -63,7 +63,7 @@ class Journal:
     def sales(self):
         """Every readable record in the order it was written; a sale appears once for each of its records."""
         try:
-            file = open(self._path, "rb")  # noqa: SIM115
+            file = open(self._path, "rb")
         except OSError:
             return
         try:
@@ -113,7 +113,7 @@ class Journal:
         try:
             self._compact()
         except OSError as error:
-            raise JournalError(error.args[0])  # noqa: B904
+            raise JournalError(error.args[0])
         self.open()
         return True
 

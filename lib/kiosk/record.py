@@ -29,7 +29,9 @@ class Sale:
     acked   whether the till has acknowledged the definite result
     """
 
-    def __init__(self, seq, ref, amount, currency, external_ref, at=0, state=NEW, identity="", code="", reason="", acked=False):
+    def __init__(
+        self, seq, ref, amount, currency, external_ref, at=0, state=NEW, identity="", code="", reason="", acked=False
+    ):
         self.seq = seq
         self.ref = ref
         self.amount = amount

@@ -1,4 +1,4 @@
-"""One refund, without I/O. The same reference is the same refund at Centrapay, so it is safe to send again until it is answered."""
+"""One refund, without I/O. The same reference is the same refund at Centrapay, so it is safe to send it again."""
 
 from micropython import const
 
@@ -39,7 +39,7 @@ class Refund:
         self._end("REFUNDED", "", now)
 
     def failed(self, error, now):
-        """Refused is definite; anything else is asked again for a minute, then told as UNKNOWN: the till may send it again."""
+        """Refused is definite; the rest is asked again for a minute, then told as unknown: the till may send it again."""
         self._in_flight = False
         if isinstance(error, (Refused, SetupFault)):
             self._end("REFUND_FAILED", error.code, now)
@@ -67,4 +67,15 @@ class Refund:
     def line(self):
         sale = self.sale
         amount = plain(self.amount, sale.currency) + " " + sale.currency
-        return "RESULT " + sale.ref + " " + self.result + " " + amount + " " + (sale.code or "-") + " " + (self._reason or "-")
+        return (
+            "RESULT "
+            + sale.ref
+            + " "
+            + self.result
+            + " "
+            + amount
+            + " "
+            + (sale.code or "-")
+            + " "
+            + (self._reason or "-")
+        )

@@ -4,11 +4,11 @@
 `now` is monotonic milliseconds. What must outlive a power cut is in the journal before the step that depends on it.
 
 Why each step is safe (docs/architecture.md, "Money rules"):
-- A request whose id is not in the journal is never drawn, and what was never drawn cannot be paid: its URL left no box.
-- A lost create answer is looked up by external reference before another create. Where the account id for the look-up is not
-  set, one more create is allowed; the lost request was never drawn and dies at its expiry.
-- The API has no call that only cancels: void refunds what was paid meanwhile. So the request is read before it is voided, and the
-  void's answer (or, when that is lost, the activities) decides what is said.
+- A request whose id is not in the journal is never drawn, and what was never drawn cannot be paid: nobody has its URL.
+- A lost create answer is looked up by external reference before another create. Where the account id for the look-up is
+  not set, one more create is allowed; the lost request was never drawn and dies at its expiry.
+- The API has no call that only cancels: void refunds what was paid meanwhile. So the request is read before it is
+  voided, and the void's answer (or, when that is lost, the activities) decides what is said.
 """
 
 from micropython import const
@@ -39,7 +39,7 @@ PAID_THEN_REFUNDED = "PAID_THEN_REFUNDED"
 
 
 class Payment:
-    """A live sale. `sale` is its record; `unknown` tells that the till must hear UNKNOWN until there is a definite result."""
+    """A live sale. `sale` is its record; `unknown`: the till must hear UNKNOWN until there is a definite result."""
 
     def __init__(self, sale, journal, now, expiry_ms, can_find, needs_url=True, restored=False):
         self.sale = sale
@@ -68,7 +68,9 @@ class Payment:
         self._void_due = False
         self._void_lost = False
         self._ask_activities = False
-        self._recheck_at = None  # an expired request is read once more: a provider may still have let the payment through
+        self._recheck_at = (
+            None  # an expired request is read once more: a provider may still have let the payment through
+        )
         self._strays = []  # further requests of this very sale, found by look-up, to be voided
         if restored:
             self._restore(now)
@@ -197,8 +199,8 @@ class Payment:
     # What the API does to it
 
     def answered(self, verb, answer, now):
-        """Takes a checked answer: PaymentRequest for create and get, the activity's type for void, a list of Found for find,
-        (was paid, was refunded) for activities."""
+        """Takes a checked answer: PaymentRequest for create and get, the activity's type for void, a list of Found for
+        find, (was paid, was refunded) for activities."""
         self._in_flight = ""
         self._failures = 0
         self.trouble = ""
@@ -252,8 +254,8 @@ class Payment:
             self._finish(EXPIRED, "", now)
 
     def _settle_lost_void(self, request, now):
-        """A void went out and its answer did not come back, so it may still arrive and refund. What was paid is voided again, until
-        an answer says that the money is back: PAID could be undone a moment after it was said."""
+        """A void went out and its answer did not come back, so it may still arrive and refund. What was paid is voided
+        again, until an answer says that the money is back: PAID could be undone a moment after it was said."""
         self._next_at = now
         if request.status == "paid":
             self._void_due = True
@@ -324,7 +326,9 @@ class Payment:
         """Takes the CentrapayError of a call."""
         self._in_flight = ""
         if not self.sale.is_open:
-            self._recheck_at = now + _SETUP_RETRY_MS if self._recheck_at is not None and now < self.finished_at + _DEAD_MS else None
+            self._recheck_at = (
+                now + _SETUP_RETRY_MS if self._recheck_at is not None and now < self.finished_at + _DEAD_MS else None
+            )
             return
         if verb == VOID and self._strays and not isinstance(error, RateLimited):
             self._strays.pop(0)  # never drawn: it dies at its expiry

@@ -80,13 +80,13 @@ def _load(path):
         with open(path, "rb") as file:
             text = file.read(_MAX_BYTES + 1)
     except OSError:
-        raise SettingsError("No " + path + " on this display. Copy one to it.")  # noqa: B904
+        raise SettingsError("No " + path + " on this display. Copy one to it.")
     if len(text) > _MAX_BYTES:
         raise SettingsError(path + " is longer than 4096 bytes.")
     try:
         return json.loads(text)
     except ValueError:
-        raise SettingsError(path + " is not JSON. Look for a missing comma or quote.")  # noqa: B904
+        raise SettingsError(path + " is not JSON. Look for a missing comma or quote.")
 
 
 def stand_in():
@@ -115,7 +115,7 @@ def parse(values):
 
 
 def _problem(value, default, check):
-    """Why value does not fit, or "". check: most characters of a text, (least, most) of a number, allowed words, or a flag."""
+    """Why value does not fit, or "". check: most bytes of a text, (least, most) of a number, allowed words, or a flag."""
     if check == _FLAG:
         return "" if isinstance(value, bool) else "must be true or false."
     if isinstance(check, int):
@@ -137,7 +137,17 @@ def _text_problem(value, most):
     return ""
 
 
-_ASCII_ONLY = ("api_url", "api_key", "config_id", "merchant_account_id", "jwt", "terminal_id", "device_id", "hostname", "ntp_server")
+_ASCII_ONLY = (
+    "api_url",
+    "api_key",
+    "config_id",
+    "merchant_account_id",
+    "jwt",
+    "terminal_id",
+    "device_id",
+    "hostname",
+    "ntp_server",
+)
 
 
 def _check_together(settings):

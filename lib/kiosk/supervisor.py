@@ -40,7 +40,7 @@ class Supervisor:
             beat()
             try:
                 await work(beat)
-            except Exception as error:  # a task's last line of defence: told, and the task lives on
+            except Exception as error:  # noqa: BLE001, a task's last line of defence: told, and the task lives on
                 print("[tillpane] fault in", name)
                 sys.print_exception(error)
             await asyncio.sleep_ms(_RESTART_MS)

@@ -45,7 +45,20 @@ class View:
     total_s   whole seconds it was given (PAY only)
     """
 
-    def __init__(self, kind, amount="", currency="", merchant="", payload=b"", code="", method="", detail="", note="", left_s=0, total_s=0):
+    def __init__(
+        self,
+        kind,
+        amount="",
+        currency="",
+        merchant="",
+        payload=b"",
+        code="",
+        method="",
+        detail="",
+        note="",
+        left_s=0,
+        total_s=0,
+    ):
         self.kind = kind
         self.amount = amount
         self.currency = currency

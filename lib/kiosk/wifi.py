@@ -1,7 +1,8 @@
 """Wi-Fi: joins, notices when the link is gone, joins again with back-off, for ever.
 
-The driver's own endless reconnecting is switched off by whoever made `wlan` (reconnects=0): calling connect() while the driver is
-connecting raises, and its last error code stays visible. One owner of connect(), with a pause before each, is what works.
+The driver's own endless reconnecting is switched off by whoever made `wlan` (reconnects=0): calling connect() while the
+driver is connecting raises, and its last error code stays visible. One owner of connect(), with a pause before each,
+is what works.
 """
 
 import asyncio

@@ -173,7 +173,7 @@ def _amount(word, currency):
     try:
         return parse(word, currency)
     except AmountError:
-        raise LineError("AMOUNT", "write it with exactly the decimals of " + currency)  # noqa: B904
+        raise LineError("AMOUNT", "write it with exactly the decimals of " + currency)
 
 
 def encode(text, checked):
