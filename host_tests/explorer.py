@@ -282,7 +282,7 @@ class World(Bench):
             raise Violation(words + "\n  " + "\n  ".join(self.path))
 
     def check_end(self):
-        """From here, with everything working and nobody touching it, each sale comes to its definite and true result."""
+        """From here, with everything working and nobody touching it, each sale comes to its true result."""
         world = copy.deepcopy(self)
         world.path = self.path + ("... then five quiet minutes",)
         while world.ghosts:

@@ -1,11 +1,14 @@
 """QR Code symbols, versions 1 to 10, after ISO/IEC 18004:2015. Text in, module matrix out, no heap used on the way.
 
-Modules live in strips of 30 columns, one word per strip and row, the leftmost column in bit 29. Thirty because every data mask
-but one repeats after 6 columns, because the 57 columns of version 10 fit two strips, and because a 30-bit word is never
-negative and is a small integer on a 32-bit board: the same code gives the same bits on 32 and 64 bits and, as plain Python, on
-CPython. A step down a strip looks at 30 modules at once; rows are scored the same way, in a copy turned about the diagonal.
+Modules live in strips of 30 columns, one word a row and strip, the leftmost column in bit 29. Thirty because every data
+mask but one repeats after 6 columns, because the 57 columns of version 10 fit two strips, and because a 30-bit word is
+never negative and is a small integer on a 32-bit board: the same code gives the same bits on 32 and 64 bits and, as
+plain Python, on CPython. A step down a strip looks at 30 modules at once; rows are scored the same way, in a copy of the
+matrix turned about its diagonal. Below every strip lie 4 rows of zeros, the light area that the penalty rules look into.
 
-What runs once a module or more is viper; what runs a few times a symbol is bytecode, which is a quarter of the size.
+The whole of it must stay under 6 KB as .mpy for the ESP32. So what runs once a module or more is viper, and what runs a
+few times a symbol is bytecode, which is a quarter of the size. In viper the first three locals live in registers, which
+is why some routines have scratch variables among their first parameters.
 """
 
 import struct
@@ -33,12 +36,14 @@ _CODEWORDS = const(b"\x0d\x16\x23\x32\x43\x56\x62\x79\x92\xad")
 
 # Alphanumeric values of the characters 32..95 (table 5), 255 where there is none.
 _VALUES = const(
-    b"\x24\xff\xff\xff\x25\x26\xff\xff\xff\xff\x27\x28\xff\x29\x2a\x2b\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x2c\xff\xff\xff\xff\xff"
-    b"\xff\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x20\x21\x22\x23\xff\xff\xff\xff\xff"
+    b"\x24\xff\xff\xff\x25\x26\xff\xff\xff\xff\x27\x28\xff\x29\x2a\x2b"
+    b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x2c\xff\xff\xff\xff\xff"
+    b"\xff\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18"
+    b"\x19\x1a\x1b\x1c\x1d\x1e\x1f\x20\x21\x22\x23\xff\xff\xff\xff\xff"
 )
 
-# The first six columns of the masks 0..7 (table 10), of masks 1, 2 and 4 turned about the diagonal, and of none: 12 rows each.
-# Mask 4 turned is the one that repeats after 4 columns: its columns come in code, and here is which rows to invert.
+# The first six columns of the masks 0..7 (table 10), of masks 1, 2 and 4 turned, and of none: 12 rows each. Mask 4 turned
+# is the one that repeats after 4 columns instead of 6: _apply has its columns, and here is which rows to invert.
 _MASKS = const(
     b"*\x15*\x15*\x15*\x15*\x15*\x15?\x00?\x00?\x00?\x00?\x00?\x00$$$$$$$$$$$$$\t\x12$\t\x12$\t\x12$\t\x1288\x07"
     b"\x0788\x07\x0788\x07\x07? $*$ ? $*$ ?86*-#?86*-#*\x07#\x158\x1c*\x07#\x158\x1c************?\x00\x00?\x00\x00"
@@ -46,14 +51,16 @@ _MASKS = const(
 )
 _TURNED = const(b"\x00\x08\x09\x03\x0a\x05\x06\x07\x00\x00\x00\x0b")
 
-# Modules of the function patterns, a bit each, rows from right to left: from bit 0 a finder at the left (9 wide, first a light
-# row) with 24 light modules behind it, from 96 one at the right (8 wide), from 168 an alignment pattern, from 200 the timing.
+# Modules of the function patterns, a bit each, rows from right to left: from bit 0 a finder at the left (9 wide, first
+# a light row) with 24 light modules behind it, from 96 one at the right (8 wide), from 168 an alignment pattern, from 200
+# the timing.
 _PATTERNS = const(
     b"\x00\x1f\xc8%\xd2\xe9t\x82\x7f\x00\x00\x00\xfe\x82\xba\xba\xba\x82\xfe\x00\x00\xfck\x1f\x80\xaa\xaa\xaa\xaa\xaa\x80"
 )
-# What to draw, 7 bytes each: x and y of the first module, width, height, first bit of the source, step in y, 1 for x and y swapped.
-# Values from 128 on count back from the far edge, those from 64 to 127 are about the middle (96). Always the timing patterns and
-# finders; from version 2 an alignment pattern; from version 7 five more, and the places of the version information.
+# What to draw, 7 bytes each: x and y of the first module, width, height, first bit of the source, 2 for downwards or 0 for
+# upwards, 2 for x and y swapped or 0. A place from 128 on counts back from the far edge, from 64 to 127 it is about the
+# middle (96). Always the timing patterns and finders; from version 2 an alignment pattern; from version 7 five more and the
+# places of the version information.
 _FUNCTION = const(
     b"\xf7\x06\xf0\x01\xc8\x02\x00"
     b"\x06\x08\x01\xf0\xc8\x02\x00"
@@ -69,7 +76,7 @@ _FUNCTION = const(
     b"\xf7\x00\x03\x06\x48\x02\x00"
     b"\x05\xf5\x06\x03\x48\x02\x00"
 )
-# The 15 format bits, the dark module, and from version 7 the version bits. They are drawn after the mask is chosen (7.8).
+# The 15 format bits, the dark module, and from version 7 the version bits, drawn after the mask is chosen (7.8).
 _INFORMATION = const(
     b"\x08\x00\x01\x06\x00\x02\x02"
     b"\x08\x07\x01\x02\x06\x02\x02"
@@ -81,13 +88,14 @@ _INFORMATION = const(
     b"\xf7\x05\x03\x06\x10\x00\x00"
     b"\xf7\x05\x03\x06\x10\x00\x02"
 )
+# Version information (annex D) of versions 7..10, 3 bytes each, the first 18 bits of them.
 _VERSIONS = const(b"\x1f\x25\x00\x21\x6f\x00\x26\xa6\x40\x29\x34\xc0")
 
 
 def _gf():
-    """Powers of 2 in GF(256) modulo 0x11D; from 256 their logarithms; from 512 logarithms of the generator polynomials (annex A).
+    """Powers of 2 in GF(256) modulo 0x11D; from 256 on logarithms; from 512 on those of the generator polynomials (annex A).
 
-    The polynomial of degree d is d bytes from d * (d - 1) / 2 on, highest power first, without the leading 1.
+    The polynomial of degree d is d bytes from 512 + d * (d - 1) / 2 on, highest power first, without the leading 1.
     """
     t = bytearray(977)
     x = 1
@@ -124,7 +132,7 @@ def _octet(data: ptr8, k: int) -> int:
 
 @micropython.viper
 def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
-    """One step of polynomial division: shifts the remainder (each `step`-th byte) and adds the multiple with logarithm f."""
+    """A step of polynomial division: shifts the remainder (each `step`-th byte) and adds 2 ** f times the divisor at t[j]."""
     while left:
         left -= 1
         s = f + int(t[j])
@@ -134,10 +142,14 @@ def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
 
 
 @micropython.viper
-def _plot(i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height: int, source: ptr8, at: int, step: int, base: int, turned: int, shut: int) -> int:
+def _plot(
+    i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height: int, source: ptr8, at: int, step: int,
+    base: int, turned: int, shut: int,
+) -> int:  # fmt: skip
     """Draws bits of `source` from bit `at` on, rows from right to left, at (x, y), and at (y, x) in the other matrix.
 
-    With `shut` the modules are closed for data; without it only open modules take a bit. Returns the next bit.
+    With `shut` -1 the modules are closed for data; with 0 only open modules take a bit. `gap` is the words a strip.
+    Returns the next bit.
     """
     while height:
         height -= 1
@@ -170,12 +182,15 @@ def _plot(i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height
 
 
 @micropython.viper
-def _score(x: int, i: int, w: ptr32, n: int, base: int, table: ptr8, was: int, now: int, flip: int, full: int, pairs: int) -> int:
-    """Turns mask `was` into mask `now` in one strip; returns its columns' penalty (7.8.3).
+def _score(
+    x: int, i: int, w: ptr32, n: int, base: int, table: ptr8, was: int, now: int, flip: int, full: int, pairs: int
+) -> int:
+    """Turns mask `was` into mask `now` in the strip at word i, and returns its columns' penalty (7.8.3).
 
-    `was` and `now` are rows of the table, `flip` inverts columns; `full` has the columns of the symbol. `pairs` is 0 in the turned matrix. Otherwise it
-    has the columns with a right neighbour, less bit 0, and blocks of 2 x 2 are counted too, and 65536 for each dark module. The second strip then
-    borrows the last column of the first as its bit 30, so that no block between the two is missed.
+    `base` words before the strip is the map of its open modules. `was` and `now` are rows of the table, `flip` is columns
+    to invert, `full` the columns of the symbol. `pairs` is 0 in the turned matrix. In the other it is the columns with
+    a right neighbour, shifted right by one; then blocks of 2 x 2 are counted too, and 65536 for each dark module, and the
+    second strip borrows the last column of the first as its bit 30, so that no block between the two is missed.
     """
     end = i + n
     k = 0
@@ -244,7 +259,7 @@ def _score(x: int, i: int, w: ptr32, n: int, base: int, table: ptr8, was: int, n
         p5 = p4
         p4 = p3
         p3 = p2
-        p2 = p1 ^ h1  # a counted pattern's last module is no part of another
+        p2 = p1 ^ h1  # a pattern counted takes its last module away, so that none that overlaps is counted
         p1 = r
         h1 = m
         i += 1
@@ -305,6 +320,7 @@ def _segment(data, version, words, at):
 
 
 def _bits(data, version, words=None):
+    """Bits of the whole message; drawn into `words` unless that is None."""
     if not isinstance(data, tuple):
         return _segment(data, version, words, 0)
     if not data:
@@ -327,17 +343,18 @@ def _check(value, low, high):
 
 
 def _place(value, n):
+    """A place or length of _FUNCTION and _INFORMATION in a symbol of n x n."""
     if value > 63:
         value += n - 256 if value > 127 else n // 2 - 96
     return value
 
 
 class QR:
-    """An encoder with its workspace, which is allocated here and nowhere else: 1824 bytes for versions up to 10.
+    """An encoder with its workspace, which is allocated here and nowhere else: 1920 bytes for versions up to 10.
 
-    After `encode`: `size` (modules a side, 21..57), `version` (1..10), `level` (0..3 = L M Q H), `mask` (0..7), `stride` (bytes per
-    row, 4 or 8) and `rows` (bytearray, MONO_HLSB, 1 = dark, no quiet zone, the same object every time; 0 behind the last column and row).
-    Before the first `encode` they are 0.
+    After `encode`: `size` (modules a side, 21..57), `version` (1..10), `level` (0..3 = L M Q H), `mask` (0..7), and `rows`:
+    a bytearray, the same every time, MONO_HLSB, 1 = dark, `stride` (8) bytes a row, no quiet zone, 0 behind the last column
+    and row. Before the first `encode` all of them are 0.
     """
 
     stride = 8
@@ -347,7 +364,7 @@ class QR:
         _check(max_version, 1, 10)
         n = 17 + 4 * max_version
         self.rows = bytearray(8 * n)
-        # Open modules, matrix and turned matrix, strip after strip; before they are drawn, the message, a codeword a word.
+        # Open modules, matrix, turned matrix, two strips each; before they are drawn, the message, a codeword a word.
         self._words = array("I", bytes(24 * n + 96))
         self.size = self.version = self.level = self.mask = 0
 
@@ -364,8 +381,8 @@ class QR:
     def fit(self, data, side_px):
         """The (version, level) to show `data` on a square of `side_px` pixels, quiet zone of 4 modules a side included.
 
-        The highest level whose smallest symbol still has the whole pixels per module of level L's smallest symbol. Raises QRError when
-        the data fits no version, or its symbol not even with one pixel a module.
+        The highest level whose smallest symbol still has the whole pixels per module of level L's smallest symbol. Raises
+        QRError when the data fits no version, or its symbol not even with one pixel a module.
         """
         smallest = self._least(data, 0)
         _check(side_px, smallest * 4 + 25, _WORD)
@@ -375,7 +392,7 @@ class QR:
             version = self._least(data, level)
             if version and side_px // (version * 4 + 25) == side_px // (smallest * 4 + 25):
                 return version, level
-        raise QRError("long")
+        raise QRError("too long")
 
     def encode(self, data, version=0, level=0, mask=-1):
         """Draws `data`: bytes, bytearray or str (as UTF-8), or a tuple of them, each a segment in the tightest mode.
@@ -388,7 +405,7 @@ class QR:
         _check(mask, -1, 7)
         version = version or self._least(data, level)
         if not version or _bits(data, version) > _room(version, level) * 8:
-            raise QRError("long")
+            raise QRError("too long")
         self.version = version
         self.level = level
         self.size = 17 + 4 * version
@@ -438,7 +455,7 @@ class QR:
         return _WORD >> shut << shut
 
     def _modules(self):
-        """Function patterns and, placed between them (7.7.3), the codewords. Format and version stay light, as 7.8 wants it."""
+        """Function patterns and, between them, the codewords (7.7.3). Format and version information stay light until scored."""
         words = self._words
         n = self.size
         gap = n + 4
@@ -464,8 +481,8 @@ class QR:
         for k in range(0, end, 7):
             turned = what[k + 6] * gap
             _plot(
-                0, 0, self._words, gap, _place(what[k], n), _place(what[k + 1], n), _place(what[k + 2], n), _place(what[k + 3], n),
-                source, what[k + 4], what[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
+                0, 0, self._words, gap, _place(what[k], n), _place(what[k + 1], n), _place(what[k + 2], n),
+                _place(what[k + 3], n), source, what[k + 4], what[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
             )  # fmt: skip
 
     def _finish(self, mask):
@@ -503,10 +520,12 @@ class QR:
         for k in range(n):
             left = words[2 * n + 8 + k]
             right = words[3 * n + 12 + k]
-            struct.pack_into(">HHHH", rows, 8 * k, left >> 14, left << 2 & 65535 | right >> 28, right >> 12 & 65535, right << 4 & 65535)
+            struct.pack_into(
+                ">HHHH", rows, 8 * k, left >> 14, left << 2 & 65535 | right >> 28, right >> 12 & 65535, right << 4 & 65535
+            )
 
     def _apply(self, was, now, turned):
-        """Turns mask `was` into mask `now` in one of the matrices; returns the penalty of its columns and what else _score has."""
+        """Turns mask `was` into mask `now` in one of the matrices; returns what _score says of its two strips."""
         gap = self.size + 4
         base = (2 + 2 * turned) * gap
         flip = 0

@@ -1,8 +1,8 @@
 """The sales that a power cut must not lose: an append-only, checksummed file.
 
 Each record is the whole sale as it then was; the last record of a sale is the truth. A record is on flash when `write`
-returns (LittleFS commits a file when it is closed). A torn or flipped record fails its CRC and is skipped; the one before
-it stands. The file is compacted between sales to the newest ones; a cut during that leaves the old file or the new one.
+returns (LittleFS commits a file when it is closed). A torn or flipped record fails its CRC and is skipped; the one
+before it stands. The file is compacted between sales to the newest ones; a cut during that leaves the old file or the new one.
 """
 
 import binascii

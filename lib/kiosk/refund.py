@@ -39,7 +39,7 @@ class Refund:
         self._end("REFUNDED", "", now)
 
     def failed(self, error, now):
-        """Refused is definite; the rest is asked again for a minute, then told as unknown: the till may send it again."""
+        """Refused is definite; the rest is asked again for a minute, then told as unknown: the till may repeat it."""
         self._in_flight = False
         if isinstance(error, (Refused, SetupFault)):
             self._end("REFUND_FAILED", error.code, now)

@@ -115,7 +115,7 @@ def parse(values):
 
 
 def _problem(value, default, check):
-    """Why value does not fit, or "". check: most bytes of a text, (least, most) of a number, allowed words, or a flag."""
+    """Why value does not fit, or "". check: most bytes of a text, (least, most), allowed words, or a flag."""
     if check == _FLAG:
         return "" if isinstance(value, bool) else "must be true or false."
     if isinstance(check, int):

@@ -5,8 +5,8 @@ from micropython import const
 _MAX_MINOR = const(99999999)  # Centrapay: value.amount is positive and below 100000000
 # ISO 4217 minor units. A code that is in none of these is refused: its decimals would be a guess.
 _TWO_DECIMALS = (
-    "NZD AUD USD CAD EUR GBP FJD SGD HKD CHF DKK NOK SEK CZK PLN HUF RON ZAR INR THB PHP MYR IDR CNY TWD MXN BRL ILS AED TRY "
-    "WST TOP PGK SBD"
+    "NZD AUD USD CAD EUR GBP FJD SGD HKD CHF DKK NOK SEK CZK PLN HUF RON ZAR INR THB PHP MYR IDR CNY TWD MXN BRL ILS "
+    "AED TRY WST TOP PGK SBD"
 )
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
