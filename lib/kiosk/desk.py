@@ -1,7 +1,7 @@
 """The cashier's desk, without I/O: the till's commands in, protocol lines and views out, one sale at a time.
 
 Beside the sale of the moment it keeps those that are not settled: outcome unknown, result not yet acknowledged, or
-found open in the journal after a power cut. They are resolved beside new work. `now` is monotonic milliseconds everywhere.
+found open in the journal after a power cut. They are resolved beside new work. `now` is monotonic milliseconds.
 """
 
 from micropython import const

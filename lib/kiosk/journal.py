@@ -2,7 +2,7 @@
 
 Each record is the whole sale as it then was; the last record of a sale is the truth. A record is on flash when `write`
 returns (LittleFS commits a file when it is closed). A torn or flipped record fails its CRC and is skipped; the one
-before it stands. The file is compacted between sales to the newest ones; a cut during that leaves the old file or the new one.
+before it stands. The file is compacted between sales to the newest ones; a cut then leaves the old file or the new one.
 """
 
 import binascii
