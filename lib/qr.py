@@ -3,8 +3,8 @@
 Modules live in strips of 30 columns, one word a row and strip, the leftmost column in bit 29. Thirty because every data
 mask but one repeats after 6 columns, because the 57 columns of version 10 fit two strips, and because a 30-bit word is
 never negative and is a small integer on a 32-bit board: the same code gives the same bits on 32 and 64 bits and, as
-plain Python, on CPython. A step down a strip looks at 30 modules at once; rows are scored the same way, in a copy of the
-matrix turned about its diagonal. Below every strip lie 4 rows of zeros, the light area that the penalty rules look into.
+plain Python, on CPython. A step down a strip looks at 30 modules at once; rows are scored the same way, in a copy of
+the matrix turned about its diagonal. Below each strip lie 4 rows of zeros: the light area that the penalty looks into.
 
 The whole of it must stay under 6 KB as .mpy for the ESP32. So what runs once a module or more is viper, and what runs a
 few times a symbol is bytecode, which is a quarter of the size. In viper the first three locals live in registers, which
@@ -42,8 +42,8 @@ _VALUES = const(
     b"\x19\x1a\x1b\x1c\x1d\x1e\x1f\x20\x21\x22\x23\xff\xff\xff\xff\xff"
 )
 
-# The first six columns of the masks 0..7 (table 10), of masks 1, 2 and 4 turned, and of none: 12 rows each. Mask 4 turned
-# is the one that repeats after 4 columns instead of 6: _apply has its columns, and here is which rows to invert.
+# The first six columns of the masks 0..7 (table 10), of masks 1, 2 and 4 turned, and of none: 12 rows each. Mask 4
+# turned is the one that repeats after 4 columns instead of 6: _apply has its columns, and here is which rows to invert.
 _MASKS = const(
     b"*\x15*\x15*\x15*\x15*\x15*\x15?\x00?\x00?\x00?\x00?\x00?\x00$$$$$$$$$$$$$\t\x12$\t\x12$\t\x12$\t\x1288\x07"
     b"\x0788\x07\x0788\x07\x07? $*$ ? $*$ ?86*-#?86*-#*\x07#\x158\x1c*\x07#\x158\x1c************?\x00\x00?\x00\x00"
@@ -52,15 +52,15 @@ _MASKS = const(
 _TURNED = const(b"\x00\x08\x09\x03\x0a\x05\x06\x07\x00\x00\x00\x0b")
 
 # Modules of the function patterns, a bit each, rows from right to left: from bit 0 a finder at the left (9 wide, first
-# a light row) with 24 light modules behind it, from 96 one at the right (8 wide), from 168 an alignment pattern, from 200
-# the timing.
+# a light row) with 24 light modules behind it, from 96 one at the right (8 wide), from 168 an alignment pattern, from
+# 200 the timing.
 _PATTERNS = const(
     b"\x00\x1f\xc8%\xd2\xe9t\x82\x7f\x00\x00\x00\xfe\x82\xba\xba\xba\x82\xfe\x00\x00\xfck\x1f\x80\xaa\xaa\xaa\xaa\xaa\x80"
 )
-# What to draw, 7 bytes each: x and y of the first module, width, height, first bit of the source, 2 for downwards or 0 for
-# upwards, 2 for x and y swapped or 0. A place from 128 on counts back from the far edge, from 64 to 127 it is about the
-# middle (96). Always the timing patterns and finders; from version 2 an alignment pattern; from version 7 five more and the
-# places of the version information.
+# What to draw, 7 bytes each: x and y of the first module, width, height, first bit of the source, 2 for downwards or 0
+# for upwards, 2 for x and y swapped or 0. A place from 128 on counts back from the far edge, from 64 to 127 it is about
+# the middle (96). Always the timing patterns and finders; from version 2 an alignment pattern; from version 7 five more
+# and the places of the version information.
 _FUNCTION = const(
     b"\xf7\x06\xf0\x01\xc8\x02\x00"
     b"\x06\x08\x01\xf0\xc8\x02\x00"
@@ -93,9 +93,9 @@ _VERSIONS = const(b"\x1f\x25\x00\x21\x6f\x00\x26\xa6\x40\x29\x34\xc0")
 
 
 def _gf():
-    """Powers of 2 in GF(256) modulo 0x11D; from 256 on logarithms; from 512 on those of the generator polynomials (annex A).
+    """Powers of 2 in GF(256) modulo 0x11D; from 256 on logarithms; from 512 on those of the generators (annex A).
 
-    The polynomial of degree d is d bytes from 512 + d * (d - 1) / 2 on, highest power first, without the leading 1.
+    The generator of degree d is d bytes from 512 + d * (d - 1) / 2 on, highest power first, without the leading 1.
     """
     t = bytearray(977)
     x = 1
@@ -132,7 +132,7 @@ def _octet(data: ptr8, k: int) -> int:
 
 @micropython.viper
 def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
-    """A step of polynomial division: shifts the remainder (each `step`-th byte) and adds 2 ** f times the divisor at t[j]."""
+    """A step of polynomial division: shifts the remainder (every `step`-th byte), adds 2 ** f times divisor t[j:]."""
     while left:
         left -= 1
         s = f + int(t[j])
@@ -145,7 +145,7 @@ def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
 def _plot(
     i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height: int, source: ptr8, at: int, step: int,
     base: int, turned: int, shut: int,
-) -> int:  # fmt: skip
+) -> int:
     """Draws bits of `source` from bit `at` on, rows from right to left, at (x, y), and at (y, x) in the other matrix.
 
     With `shut` -1 the modules are closed for data; with 0 only open modules take a bit. `gap` is the words a strip.
@@ -163,8 +163,8 @@ def _plot(
                 i += gap
             m = 1 << m
             if (int(w[i]) & m) | shut:
-                z0 = m & shut
-                w[i] = (int(w[i]) | z0) ^ z0
+                drop = m & shut
+                w[i] = (int(w[i]) | drop) ^ drop
                 if (int(source[at >> 3]) << (at & 7)) & 128:
                     i += base
                     w[i] = int(w[i]) | m
@@ -187,10 +187,11 @@ def _score(
 ) -> int:
     """Turns mask `was` into mask `now` in the strip at word i, and returns its columns' penalty (7.8.3).
 
-    `base` words before the strip is the map of its open modules. `was` and `now` are rows of the table, `flip` is columns
-    to invert, `full` the columns of the symbol. `pairs` is 0 in the turned matrix. In the other it is the columns with
-    a right neighbour, shifted right by one; then blocks of 2 x 2 are counted too, and 65536 for each dark module, and the
-    second strip borrows the last column of the first as its bit 30, so that no block between the two is missed.
+    `base` words before the strip is the map of its open modules. `was` and `now` are rows of the table, `flip` is
+    columns to invert, `full` the columns of the symbol. `pairs` is 0 in the turned matrix. In the other it is the
+    columns with a right neighbour, shifted right by one; then blocks of 2 x 2 are counted too, and 65536 for each dark
+    module, and the second strip borrows the last column of the first as its bit 30, so that no block between the two is
+    missed.
     """
     end = i + n
     k = 0
@@ -352,9 +353,9 @@ def _place(value, n):
 class QR:
     """An encoder with its workspace, which is allocated here and nowhere else: 1920 bytes for versions up to 10.
 
-    After `encode`: `size` (modules a side, 21..57), `version` (1..10), `level` (0..3 = L M Q H), `mask` (0..7), and `rows`:
-    a bytearray, the same every time, MONO_HLSB, 1 = dark, `stride` (8) bytes a row, no quiet zone, 0 behind the last column
-    and row. Before the first `encode` all of them are 0.
+    After `encode`: `size` (modules a side, 21..57), `version` (1..10), `level` (0..3 = L M Q H), `mask` (0..7), and
+    `rows`: a bytearray, the same every time, MONO_HLSB, 1 = dark, `stride` (8) bytes a row, no quiet zone, 0 behind the
+    last column and row. Before the first `encode` all of them are 0.
     """
 
     stride = 8
@@ -381,8 +382,8 @@ class QR:
     def fit(self, data, side_px):
         """The (version, level) to show `data` on a square of `side_px` pixels, quiet zone of 4 modules a side included.
 
-        The highest level whose smallest symbol still has the whole pixels per module of level L's smallest symbol. Raises
-        QRError when the data fits no version, or its symbol not even with one pixel a module.
+        The highest level whose smallest symbol still has the whole pixels per module of level L's smallest symbol.
+        Raises QRError when the data fits no version, or its symbol not even with one pixel a module.
         """
         smallest = self._least(data, 0)
         _check(side_px, smallest * 4 + 25, _WORD)
@@ -455,7 +456,7 @@ class QR:
         return _WORD >> shut << shut
 
     def _modules(self):
-        """Function patterns and, between them, the codewords (7.7.3). Format and version information stay light until scored."""
+        """Function patterns, format and version information light as yet, and between them the codewords (7.7.3)."""
         words = self._words
         n = self.size
         gap = n + 4
@@ -483,7 +484,7 @@ class QR:
             _plot(
                 0, 0, self._words, gap, _place(what[k], n), _place(what[k + 1], n), _place(what[k + 2], n),
                 _place(what[k + 3], n), source, what[k + 4], what[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
-            )  # fmt: skip
+            )
 
     def _finish(self, mask):
         n = self.size
@@ -520,9 +521,8 @@ class QR:
         for k in range(n):
             left = words[2 * n + 8 + k]
             right = words[3 * n + 12 + k]
-            struct.pack_into(
-                ">HHHH", rows, 8 * k, left >> 14, left << 2 & 65535 | right >> 28, right >> 12 & 65535, right << 4 & 65535
-            )
+            middle = (left & 16383) << 2 | right >> 28
+            struct.pack_into(">HHHH", rows, 8 * k, left >> 14, middle, right >> 12 & 65535, (right & 4095) << 4)
 
     def _apply(self, was, now, turned):
         """Turns mask `was` into mask `now` in one of the matrices; returns what _score says of its two strips."""
@@ -539,7 +539,7 @@ class QR:
             score += _score(
                 0, base + strip * gap, self._words, gap - 4, base, _MASKS, was * 12, now * 12, flip, full,
                 0 if turned else full if strip else full & 0x1FFFFFFF,
-            )  # fmt: skip
+            )
             if flip:
                 flip ^= _WORD
         return score

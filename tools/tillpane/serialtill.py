@@ -153,8 +153,8 @@ class Wire:
 
 
 def new_ref() -> str:
-    """A reference that no other sale of this till has: date, time and two random bytes."""
-    return time.strftime("%y%m%d-%H%M%S-") + secrets.token_hex(2)
+    """A reference that no other sale of this till has: date, time and five random bytes."""
+    return time.strftime("%y%m%d-%H%M%S-") + secrets.token_hex(5)
 
 
 def _check_word(word: str, what: str, pattern: re.Pattern = _REF) -> None:
