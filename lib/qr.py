@@ -143,8 +143,20 @@ def _feed(t: ptr8, i: int, j: int, code: ptr8, left: int, step: int, f: int):
 
 @micropython.viper
 def _plot(
-    i: int, m: int, w: ptr32, gap: int, x: int, y: int, width: int, height: int, source: ptr8, at: int, step: int,
-    base: int, turned: int, shut: int,
+    i: int,
+    m: int,
+    w: ptr32,
+    gap: int,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    source: ptr8,
+    at: int,
+    step: int,
+    base: int,
+    turned: int,
+    shut: int,
 ) -> int:
     """Draws bits of `source` from bit `at` on, rows from right to left, at (x, y), and at (y, x) in the other matrix.
 
@@ -482,8 +494,20 @@ class QR:
         for k in range(0, end, 7):
             turned = what[k + 6] * gap
             _plot(
-                0, 0, self._words, gap, _place(what[k], n), _place(what[k + 1], n), _place(what[k + 2], n),
-                _place(what[k + 3], n), source, what[k + 4], what[k + 5] - 1, 2 * gap + turned, 4 * gap - turned, -1,
+                0,
+                0,
+                self._words,
+                gap,
+                _place(what[k], n),
+                _place(what[k + 1], n),
+                _place(what[k + 2], n),
+                _place(what[k + 3], n),
+                source,
+                what[k + 4],
+                what[k + 5] - 1,
+                2 * gap + turned,
+                4 * gap - turned,
+                -1,
             )
 
     def _finish(self, mask):
@@ -537,7 +561,16 @@ class QR:
         for strip in range(2):
             full = self._full(strip)
             score += _score(
-                0, base + strip * gap, self._words, gap - 4, base, _MASKS, was * 12, now * 12, flip, full,
+                0,
+                base + strip * gap,
+                self._words,
+                gap - 4,
+                base,
+                _MASKS,
+                was * 12,
+                now * 12,
+                flip,
+                full,
                 0 if turned else full if strip else full & 0x1FFFFFFF,
             )
             if flip:

@@ -39,7 +39,7 @@ class Radio:
 
 
 class FastAsyncio:
-    """Sleeps in no time, but counts it."""
+    """Sleeps in no time, but counts it; also stands for `time` by that count."""
 
     def __init__(self):
         self.slept = 0
@@ -47,6 +47,12 @@ class FastAsyncio:
     async def sleep_ms(self, ms):
         self.slept += ms
         await asyncio.sleep(0)
+
+    def ticks_ms(self):
+        return self.slept
+
+    def ticks_diff(self, end, start):
+        return end - start
 
 
 def joined(script, until):
@@ -70,12 +76,13 @@ def joined(script, until):
             raise AssertionError("never came")
         task.cancel()
 
-    real, module.asyncio = module.asyncio, FastAsyncio()
+    fast = FastAsyncio()
+    module.asyncio = module.time = fast
     try:
         asyncio.run(both())
-        return wifi, radio, module.asyncio.slept
+        return wifi, radio, fast.slept
     finally:
-        module.asyncio = real
+        module.asyncio, module.time = asyncio, time
 
 
 def test_wifi_joins():
@@ -87,6 +94,11 @@ def test_wifi_waits_longer_after_each_failure():
     wifi, radio, slept = joined([201, 201, OSError("Wifi Internal Error"), "up"], lambda wifi, radio: wifi.up)
     assert radio.connects == 4
     assert slept >= 4 * 1000 + 1000 + 2000 + 4000
+
+
+def test_wifi_does_not_believe_a_status_from_before():
+    wifi, radio, slept = joined([201, "up"], lambda wifi, radio: wifi.words)
+    assert radio.connects == 1 and slept >= 3000
 
 
 def test_wifi_says_why():

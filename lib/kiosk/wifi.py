@@ -12,6 +12,7 @@ from micropython import const
 
 _ATTEMPT_MS = const(25000)
 _PAUSE_MS = const(1000)  # an ESP32 does not recover from a router's restart without one
+_STALE_MS = const(2000)  # until then an error code may be the one of the attempt before
 _FIRST_BACK_OFF_MS = const(1000)
 _LONGEST_BACK_OFF_MS = const(30000)
 _LOOK_MS = const(250)
@@ -71,12 +72,15 @@ class Wifi:
 
     async def _await_address(self, beat):
         started = time.ticks_ms()
-        while time.ticks_diff(time.ticks_ms(), started) < _ATTEMPT_MS:
+        while True:
             beat()
             if self._wlan.isconnected():
                 return True
+            elapsed = time.ticks_diff(time.ticks_ms(), started)
+            if elapsed >= _ATTEMPT_MS:
+                break
             status = self._wlan.status()
-            if 200 <= status < 1000:
+            if 200 <= status < 1000 and elapsed >= _STALE_MS:
                 self.words = _WORDS.get(status, "The network refused us (" + str(status) + ").")
                 return False
             await asyncio.sleep_ms(_LOOK_MS)
