@@ -29,6 +29,7 @@ class ReplBoard:
         self._heap = heap
         self._stop = threading.Event()
         self._mute = threading.Event()
+        self._started = threading.Event()
         self._child: subprocess.Popen | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
 
@@ -40,6 +41,8 @@ class ReplBoard:
 
     def __enter__(self):
         self._thread.start()
+        # A child that is being forked holds the locks of every port this process has open until it runs its program.
+        self._started.wait(10)
         return self
 
     def __exit__(self, *_):
@@ -82,6 +85,7 @@ class ReplBoard:
             stderr=theirs,
             preexec_fn=own_terminal,
         ) as child:
+            self._started.set()
             os.close(theirs)
             try:
                 self._bridge(ours, child)
