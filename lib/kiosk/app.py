@@ -1,7 +1,9 @@
 """The product at work: the tasks that tie till, desk, Centrapay, Wi-Fi, clock and glass together."""
 
 import asyncio
+import binascii
 import gc
+import os
 
 from micropython import const
 
@@ -27,6 +29,11 @@ _OPEN_BACK_OFF_MAX_MS = const(30000)
 _MAX_FAILURES = const(2)  # a server may close an idle connection just when we look
 _RESYNC_MS = const(12 * 3600 * 1000)
 _TIDY_AFTER_MS = const(60000)
+
+
+def nonce():
+    """Six random characters that make an external reference unique."""
+    return binascii.hexlify(os.urandom(3)).decode()
 
 
 class App:

@@ -1,10 +1,10 @@
 """The import rule, read from the syntax tree: `python tools/checks/importrule.py [root]` prints what breaks it.
 
-    main -> kiosk -> {till, centrapay, panel} -> {https, jsonpick, qr}
+    main -> wiring -> kiosk -> {till, centrapay, panel} -> {https, jsonpick, qr}
 
 A part imports itself and what lies to its right, never a neighbour of its own rank and nothing to its left. Device code
-imports MicroPython's own modules and its neighbours, nothing else. The concrete hardware is handed in: only boot.py
-and main.py import machine, network or esp32.
+imports MicroPython's own modules and its neighbours, nothing else. The concrete hardware is handed in: only boot.py,
+main.py and wiring.py import machine, network or esp32.
 """
 
 import ast
@@ -15,13 +15,14 @@ from pathlib import Path
 RANKS = {
     "main": 0,
     "boot": 0,
-    "kiosk": 1,
-    "till": 2,
-    "centrapay": 2,
-    "panel": 2,
-    "https": 3,
-    "jsonpick": 3,
-    "qr": 3,
+    "wiring": 1,
+    "kiosk": 2,
+    "till": 3,
+    "centrapay": 3,
+    "panel": 3,
+    "https": 4,
+    "jsonpick": 4,
+    "qr": 4,
 }
 HARDWARE = {"machine", "network", "esp", "esp32", "espnow", "bluetooth", "ntptime", "onewire", "neopixel"}
 # What a stock ESP32 image carries and this product may use. The u-names (ujson, utime ...) are aliases of old.
@@ -69,7 +70,9 @@ def fault(part: str, name: str) -> str | None:
     if top == part:
         return None
     if top in HARDWARE:
-        return None if rank == 0 else f"{top} is for boot.py and main.py alone; have it passed in"
+        return (
+            None if rank <= RANKS["wiring"] else f"{top} is for boot.py, main.py and wiring.py alone; have it passed in"
+        )
     if top in MICROPYTHON:
         return None
     if top not in RANKS:
