@@ -1,7 +1,7 @@
 """Picks six fields out of Centrapay create answers: jsonpick against the interpreter's own json.load.
 
-Runs on the interpreter that the device has:  MICROPYPATH=lib:.frozen micropython tools/tillpane/bench/json_bench.py
-Prints one JSON object a line: what, unit, ours, alternative, where smaller is better.
+Runs on the interpreter that the device has. Prints one JSON object a line: case, unit, ours, alternative, size of the
+body in bytes.
 """
 
 import gc
@@ -112,33 +112,46 @@ def _allocated(call):
     return after - before
 
 
-def rows():
-    """-> list of dicts."""
+def say(case, unit, size, ours, alternative):
+    print(json.dumps({"case": case, "unit": unit, "size": size, "ours": ours, "alternative": alternative}))
+
+
+_FILLER = b'{"name": "Flat white", "qty": "1", "tax": 15.0},'
+
+
+def padded(size):
+    """A create answer of about `size` bytes (500 or more): the wanted fields, then line items to fill it."""
+    body = (
+        b'{"id": "%s", "shortCode": "CP-C7F-ZS5", "url": "https://app.centrapay.com/pay/%s", '
+        b'"value": {"amount": "1234", "currency": "NZD"}, "status": "new", "lineItems": [' % (_IDENTITY, _IDENTITY)
+    )
+    tail = b'{"name": "Tea", "tags": ["hot", null, true]}]}'
+    return body + _FILLER * ((size - len(body) - len(tail)) // len(_FILLER)) + tail
+
+
+def _loaded(body):
+    try:
+        return _allocated(lambda: load(body))
+    except MemoryError:
+        return None  # a board has no room for it
+
+
+def main():
     picker = Picker(PATHS)
-    table = []
-    for items, rounds in ((0, 400), (14, 60)):
+    for items, rounds in ((0, 100), (14, 15)):
         body = create_answer(items)
         assert pick(picker, body, 1024) == load(body)
-        name = "six fields of a %d-byte create answer" % len(body)
-        table.append(
-            {
-                "what": name,
-                "unit": "us",
-                "ours": _best_us(lambda body=body: pick(picker, body, 1024), rounds),
-                "alternative": _best_us(lambda body=body: load(body), rounds),
-            }
-        )
-        table.append(
-            {
-                "what": name + ", heap",
-                "unit": "bytes",
-                "ours": _allocated(lambda body=body: pick(picker, body, 1024)),
-                "alternative": _allocated(lambda body=body: load(body)),
-            }
-        )
-    return table
+        ours = _best_us(lambda body=body: pick(picker, body, 1024), rounds)
+        say("json.time", "us", len(body), ours, _best_us(lambda body=body: load(body), rounds))
+    for size in (500, 2000, 8000, 65500):
+        gc.collect()
+        try:
+            body = padded(size)
+        except MemoryError:
+            continue
+        ours = _allocated(lambda body=body: pick(picker, body, 1024))
+        say("json.heap", "bytes", len(body), ours, _loaded(body))
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print(json.dumps(row))
+    main()

@@ -1,10 +1,7 @@
 """QR of the 52-byte payment URL at level M, the mask chosen from all eight: qr.py and what else there is, in one run.
 
-MicroPython, against adafruit_miniqr (which draws one fixed mask), with the heap each takes:
-    MICROPYPATH=lib:<folder of adafruit_miniqr.py>:.frozen micropython tools/tillpane/bench/qr_bench.py
-CPython, the plain twin against segno:
-    PYTHONPATH=lib:host_tests/shims/cpython python tools/tillpane/bench/qr_bench.py
-Prints one JSON object a line: what, unit, ours, alternative, where smaller is better.
+On MicroPython (a board too) against adafruit_miniqr, which draws one fixed mask, where that can be imported; on
+CPython the plain twin against segno. Prints one JSON object a line: case, unit, ours, alternative (null: none here).
 """
 
 import gc
@@ -16,8 +13,8 @@ URL = "https://app.centrapay.com/pay/5hrpVrBuN7nJL3m7FgUbHq"
 _RUNS = 15
 
 
-def say(what, unit, ours, alternative):
-    print(json.dumps({"what": what, "unit": unit, "ours": ours, "alternative": alternative}))
+def say(case, unit, ours, alternative=None):
+    print(json.dumps({"case": case, "unit": unit, "ours": ours, "alternative": alternative}))
 
 
 def best_of(clock, ours, other):
@@ -46,9 +43,13 @@ def heap_of(call):
 
 
 def module_heap(name):
+    """-> (the module or None, bytes that importing it keeps)."""
     gc.collect()
     before = gc.mem_alloc()
-    module = __import__(name)
+    try:
+        module = __import__(name)
+    except ImportError:
+        return None, None
     gc.collect()
     return module, gc.mem_alloc() - before
 
@@ -73,13 +74,17 @@ def on_micropython():
         code.make()
 
     ours()
+    if miniqr is None:
+        other = ours
     other()
     times = best_of(time.ticks_us, ours, other)
-    say("QR encode, 52-byte URL, level M: 8 masks scored / miniqr with 1 fixed mask", "us", times[0], times[1])
-    say("QR encode: heap taken by one / miniqr", "bytes", heap_of(ours), heap_of(other))
-    say("QR import: heap kept on this 64-bit port / miniqr", "bytes", ours_import, other_import)
-    say("QR workspace for versions 1..10, gc.mem_alloc of this 64-bit port", "bytes", workspace, None)
-    say("QR workspace: its two buffers", "bytes", len(symbol.rows) + 4 * len(symbol._words), None)
+    churn = heap_of(other)
+    there = miniqr is not None
+    say("qr.time", "us", times[0], times[1] if there else None)
+    say("qr.churn", "bytes", heap_of(ours), churn if there else None)
+    say("qr.import", "bytes", ours_import, other_import)
+    say("qr.workspace", "bytes", workspace)
+    say("qr.buffers", "bytes", len(symbol.rows) + 4 * len(symbol._words))
 
 
 def on_cpython():
@@ -98,7 +103,7 @@ def on_cpython():
     ours()
     other()
     times = best_of(time.perf_counter_ns, ours, other)
-    say("QR encode, plain twin on CPython / segno", "us", times[0] // 1000, times[1] // 1000)
+    say("qr.twin", "us", times[0] // 1000, times[1] // 1000)
 
 
 if sys.implementation.name == "micropython":

@@ -123,6 +123,7 @@ class SimDevice:
     app         folder of boot.py, main.py and lib/
     record      file that gets every SPI transfer: one byte D/C level, four bytes length little-endian, the bytes
     join_ms     how long joining the Wi-Fi takes
+    boot_window False leaves boot.py out, whose two seconds are for developers, where the power is cut again and again
 
     Its files are in `root`, which outlives restarts as flash does. Callbacks come from the event loop:
     `on_console(line)`, `on_screen(Screen)` after each painted screen, `on_power(text)` when it starts or stops,
@@ -139,6 +140,7 @@ class SimDevice:
         app: Path = REPOSITORY,
         record: Path | None = None,
         join_ms: int = 300,
+        boot_window: bool = True,
         on_console: Callable[[str], None] | None = None,
         on_screen: Callable[[Screen], None] | None = None,
         on_power: Callable[[str], None] | None = None,
@@ -148,6 +150,7 @@ class SimDevice:
         self._mpy = _can_compile() if mpy is None else mpy
         self.heap_kw = heap_kw or (BOARD_HEAP_KW if self._mpy else 2 * BOARD_HEAP_KW)
         self.join_ms = join_ms
+        self.boot_window = boot_window
         self.console: collections.deque[str] = collections.deque(maxlen=2000)
         self.screens: list[Screen] = []
         self.notes: list[str] = []
@@ -262,6 +265,7 @@ class SimDevice:
             "TILLPANE_SIM_SSID": SSID,
             "TILLPANE_SIM_KEY": KEY,
             "TILLPANE_SIM_JOIN_MS": str(self.join_ms),
+            "TILLPANE_SIM_NO_WINDOW": "" if self.boot_window else "1",
         }
         self._reset_kind = 0
         self._watchdog_ms = 0
