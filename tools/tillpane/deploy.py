@@ -271,7 +271,7 @@ class Board:
                 return
         raise Trouble(
             "The board does not come back to its REPL after a reset.",
-            "Hold the box's button (BOOT) while it powers up, then run this again with --no-reset.",
+            "Press BOOT within two seconds after power came and hold it, then run this again with --no-reset.",
         )
 
     def _has_files(self) -> bool:
