@@ -10,7 +10,7 @@ from micropython import const
 
 _NTP_TO_UNIX_S = const(2208988800)
 _2000_TO_UNIX_S = const(946684800)
-_EARLIEST_UNIX_S = const(1793491200)  # 2026-11-01: a clock before this release is a clock that was never set
+_EARLIEST_UNIX_S = const(1735689600)  # 2025-01-01: a clock before this was never set
 _LATEST_UNIX_S = const(4102444800)  # 2100-01-01
 _ANSWER_MS = const(3000)
 _PACKET = const(48)
