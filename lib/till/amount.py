@@ -13,7 +13,7 @@ _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
 
 
 class AmountError(ValueError):
-    """The text is not exactly one amount in this currency."""
+    """The text is not exactly one amount in this currency; the message says what to do."""
 
 
 def decimals(currency):
@@ -41,20 +41,24 @@ def parse(text, currency):
     if places:
         point = len(text) - places - 1
         if point < 1 or text[point] != ".":
-            raise AmountError
+            raise AmountError(_form(currency))
         whole = text[:point] + text[point + 1 :]
-    if not 1 <= len(whole) <= 9:
-        raise AmountError
     minor = 0
     for digit in whole:
         if not "0" <= digit <= "9":
-            raise AmountError
+            raise AmountError(_form(currency))
         minor = minor * 10 + ord(digit) - 48
-    if not 1 <= minor <= _MAX_MINOR:
-        raise AmountError
+        if minor > _MAX_MINOR:
+            raise AmountError("more than " + plain(_MAX_MINOR, currency))
     if len(whole) > places + 1 and whole[0] == "0":
-        raise AmountError  # "012.34" is a field overrun, not an amount
+        raise AmountError("no zeros in front")  # "012.34" is a field overrun, not an amount
+    if not minor:
+        raise AmountError("nothing to pay")
     return minor
+
+
+def _form(currency):
+    return "write it like " + plain(1234, currency) + ", with exactly the decimals of " + currency
 
 
 def plain(minor, currency):

@@ -11,6 +11,7 @@ from till.amount import AmountError, is_currency, parse
 
 _MAX_LINE = const(96)
 _MAX_REF = const(24)
+_MAX_COUNT = const(200)
 _REF_MARKS = "._-"
 
 # verb -> (fewest, most) words after it
@@ -22,6 +23,7 @@ _VERBS = {
     "REFUND": (1, 3),
     "INFO": (0, 0),
     "ACK": (1, 1),
+    "JOURNAL": (0, 1),
 }
 
 
@@ -35,7 +37,7 @@ class LineError(Exception):
 
 
 class Command:
-    """One understood line. amount is in minor units (0: none given), currency an ISO 4217 code."""
+    """One understood line. amount: minor units (0: none given; of JOURNAL: how many); currency: ISO 4217 code."""
 
     def __init__(self, verb, ref="", amount=0, currency="", refund_ref="", checked=False):
         self.verb = verb
@@ -134,12 +136,15 @@ def understand(line, currency, checksum_required=False):
         raise LineError("SYNTAX", "empty line")
     verb = words[0].upper()
     if verb not in _VERBS:
-        raise LineError("SYNTAX", "unknown verb; SALE CANCEL STATUS LAST REFUND INFO ACK")
+        raise LineError("SYNTAX", "unknown verb; SALE CANCEL STATUS LAST REFUND INFO ACK JOURNAL")
     fewest, most = _VERBS[verb]
     if not fewest <= len(words) - 1 <= most:
-        raise LineError("SYNTAX", verb + " takes " + str(fewest) + " to " + str(most) + " words")
+        span = str(most) if fewest == most else str(fewest) + " to " + str(most)
+        raise LineError("SYNTAX", verb + " takes " + span + (" word" if span == "1" else " words"))
     command = Command(verb, checked=checked)
-    if len(words) > 1:
+    if verb == "JOURNAL":
+        command.amount = _count(words[1]) if len(words) > 1 else 0
+    elif len(words) > 1:
         if not _is_ref(words[1]):
             raise LineError("REF", "1 to 24 of A-Z a-z 0-9 . _ -")
         command.ref = words[1]
@@ -161,9 +166,16 @@ def _understand_refund(command, words, currency):
         command.refund_ref = words[3]
 
 
+def _count(word):
+    if len(word) > 3 or not all("0" <= c <= "9" for c in word) or not 1 <= int(word) <= _MAX_COUNT:
+        raise LineError("SYNTAX", "JOURNAL takes 1 to 200")
+    return int(word)
+
+
 def _currency(word, default):
     if not word:
         return default
+    word = word.upper()
     if not is_currency(word):
         raise LineError("CURRENCY", "not a currency this device knows")
     return word
@@ -172,8 +184,8 @@ def _currency(word, default):
 def _amount(word, currency):
     try:
         return parse(word, currency)
-    except AmountError:
-        raise LineError("AMOUNT", "write it with exactly the decimals of " + currency)
+    except AmountError as error:
+        raise LineError("AMOUNT", error.args[0])
 
 
 def encode(text, checked):
