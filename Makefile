@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format deploy flash clean
+.PHONY: help demo test soak bench lint format deploy flash clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -20,10 +20,16 @@ $(READY): pyproject.toml
 	@touch $@
 
 demo: $(READY) ## the box, a till and a phone on a local page; ONCE=1 OUT=dir: one sale without a browser
-	$(BIN)/tillpane demo $(if $(ONCE),--once --out $(or $(OUT),out),)
+	$(BIN)/tillpane demo $(if $(ONCE),--once --out "$(or $(OUT),out)",)
 
 test: $(READY) ## every test, on CPython and on MicroPython; ARGS='-k qr' to choose
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+bench: $(READY) ## speed, heap and bytes beside the alternatives, into docs/benchmarks.md; ARGS='--sales 100' is quicker
+	$(BIN)/tillpane bench $(ARGS)
+
+soak: $(READY) ## thousands of sales in all weathers; N=5000, SEED= an earlier run's, BOXES=20 side by side
+	$(BIN)/tillpane soak --sales $(or $(N),5000) $(if $(SEED),--seed "$(SEED)",) $(if $(BOXES),--boxes $(BOXES),)
 
 lint: $(READY) ## style, types against the board's stubs, the import rule, both chips' compilers
 	$(BIN)/ruff check .

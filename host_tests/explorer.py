@@ -11,7 +11,7 @@ from collections import deque
 
 from fakes import Bench, FlashJournal, Ledger
 
-from centrapay import CentrapayError, Unknown
+from centrapay import CentrapayError, RateLimited, SetupFault, Unknown
 
 EXPIRY_S = 20
 _MOST_CUTS = 2
@@ -25,7 +25,24 @@ _TIMES = {
     "_recheck_at",
     "_progress_at",
     "_news_until",
+    "_was_lost",
+    "_pause_until",
+    "_aside_at",
 }
+PAYING = ("till SALE 1 5.00", "call starts", "call arrives", "answer comes")
+CANCELLING = (*PAYING, "till CANCEL 1", "call starts", "call arrives", "answer comes")
+REFUNDING = (
+    *PAYING,
+    "patron pays id000",
+    "time 1 s",
+    "time 1 s",
+    "call starts",
+    "call arrives",
+    "answer comes",
+    "till ACK 1",
+    "till REFUND 1 2.00",
+)
+UNKNOWN = (*PAYING, "time 12 s", "time 12 s", "time 12 s", "till SALE 2 7.00")
 _DEFINITE = ("PAID", "CANCELLED", "EXPIRED", "FAILED")
 
 
@@ -63,6 +80,8 @@ class World(Bench):
         self.cuts = 0
         self.pays = 0
         self.must_find = False  # a create was lost: look it up before another
+        self.no = set()  # refusals of the API that were had, each is tried once
+        self.fills = 0
         super().__init__(Ledger(EXPIRY_S * 1000), CutJournal(), can_find, EXPIRY_S)
 
     # ---- what may happen ---------------------------------------------------------------------------------------
@@ -80,8 +99,15 @@ class World(Bench):
                 yield "till ACK 1"
                 if "2" not in self.accepted:
                     yield "till SALE 2 7.00"
+        if "PAID" in self.told.get("1", []):
+            yield "till REFUND 1 2.00"
+            yield "till REFUND 1 4.00"
         if self.cuts < _MOST_CUTS:
             yield "power cut"
+        if self.journal.full:
+            yield "flash works again"
+        elif self.fills < 1:
+            yield "flash is full"
         for identity in self.payable():
             yield "patron pays " + identity
         for identity in self.payable_late():
@@ -90,6 +116,7 @@ class World(Bench):
             yield "call arrives"
             yield "call is lost on its way"
             yield "call cannot be sent"
+            yield from (refusal for refusal in ("call gets 429", "call gets 401") if refusal not in self.no)
         elif self.pending:
             yield "answer comes"
             yield "answer is lost"
@@ -139,6 +166,9 @@ class World(Bench):
         elif word == "time":
             self.now += int(rest.split()[0]) * 1000
             self.expire()
+        elif word == "flash":
+            self.journal.full = rest == "is full"
+            self.fills += self.journal.full
         elif word == "power":
             self.cut()
         elif word == "patron":
@@ -179,6 +209,8 @@ class World(Bench):
     def call(self, action):
         if action == "call starts":
             self.pending = self.desk.next_call(self.now)
+            if self.pending is None:
+                return
             self.check(
                 not (self.must_find and self.can_find and self.pending[1] == "create"),
                 "rule 6: created again without looking it up",
@@ -187,6 +219,9 @@ class World(Bench):
             self.arrived = self.reach(*self.pending)
         elif action == "answer comes":
             self.give(self.arrived)
+        elif action.startswith("call gets"):
+            self.no.add(action)
+            self.give(RateLimited(5) if action.endswith("429") else SetupFault("HTTP_401"))
         elif action == "call is lost on its way":
             self.ghosts.append(self.pending)
             self.give(Unknown("lost", True))
@@ -197,6 +232,9 @@ class World(Bench):
 
     def reach(self, owner, verb, identity):
         """The API does the work; returns its answer or its error."""
+        if verb == "refund":
+            kept = self.journal.refunds(owner.sale.ref).get(owner.external_ref)
+            self.check(kept is not None and kept.amount == owner.amount, "rule 4: a refund went out, not written down")
         try:
             return ("answer", self.ledger.perform(owner, verb, identity, self.now))
         except CentrapayError as error:
@@ -246,6 +284,9 @@ class World(Bench):
         if parts[0] != "RESULT" or parts[1] not in ("1", "2"):
             return
         ref, word = parts[1], parts[2]
+        if word.startswith("REFUND"):
+            self.check_refund(ref, word, parts[3])
+            return
         words = self.told.setdefault(ref, [])
         if not words or words[-1] != word:
             words.append(word)
@@ -277,6 +318,15 @@ class World(Bench):
         if word == "FAILED":
             self.check(not drawn, "rule 2: FAILED, but a code was shown")
 
+    def check_refund(self, ref, word, amount):
+        """A refund's word is true, and no more went back than was paid."""
+        external_ref = f"T1-{ref}-n-R{amount.replace('.', '')}"
+        if word != "REFUND_UNKNOWN":
+            done = external_ref in self.ledger.refunds
+            went = "back" if done else "nowhere"
+            self.check(done == (word == "REFUNDED"), f"rule 3: {word}, but the money went {went}")
+        self.check(sum(self.ledger.refunds.values()) <= 500, "rule 8: more went back than was paid")
+
     def check(self, true, words):
         if not true:
             raise Violation(words + "\n  " + "\n  ".join(self.path))
@@ -285,6 +335,7 @@ class World(Bench):
         """From here, with everything working and nobody touching it, each sale comes to its true result."""
         world = copy.deepcopy(self)
         world.path = self.path + ("... then five quiet minutes",)
+        world.journal.full = False
         while world.ghosts:
             world.reach(*world.ghosts.pop())
         if world.pending:
@@ -304,6 +355,10 @@ class World(Bench):
             sale = world.journal.find(ref)
             world.check(sale is not None, "rule 4: a sale was forgotten")
             world.check(not sale.is_open, "rule 7: never resolved")
+            world.check(world.told.get(ref, [""])[-1] != "UNKNOWN", "rule 2: UNKNOWN was the last word")
+            for refund in world.journal.refunds(ref).values():
+                world.check(not refund.is_open, "rule 7: a refund was never resolved")
+                world.check_refund(ref, refund.state, f"{refund.amount / 100:.2f}")
             world.late = False
             world.check_truth(ref, sale.state, sale.reason or "-")
             if sale.state != "PAID" or sale.reason != "LATE":
@@ -329,6 +384,10 @@ class World(Bench):
                 self.cuts,
                 self.pays,
                 self.must_find,
+                sorted(self.no),
+                self.fills,
+                self.journal.full,
+                sorted(self.ledger.refunds.items()),
             )
         )
 
@@ -347,7 +406,7 @@ def frozen(thing, now, depth=0):
         return None
     fields = {}
     for name, value in vars(thing).items():
-        if name == "revision":
+        if name in ("revision", "_dice"):
             continue
         fields[name] = (
             max(min(value - now, 99000), -99000)
@@ -357,9 +416,14 @@ def frozen(thing, now, depth=0):
     return type(thing).__name__, fields
 
 
-def explore(depth, can_find=True, late=False, check_ends=True, limit=None):
-    """Visits every World within `depth` actions of a fresh one. -> (worlds visited, transitions). Raises Violation."""
+def explore(depth, can_find=True, late=False, check_ends=True, limit=None, script=()):
+    """Visits every World within `depth` actions of the one after `script`, or the nearest `limit` of them.
+
+    -> (worlds visited, transitions, depth that was reached in full). Raises Violation.
+    """
     start = World(can_find, late)
+    for action in script:
+        start = start.after(action)
     seen = {start.key()}
     queue = deque([(start, 0)])
     transitions = 0
@@ -377,5 +441,5 @@ def explore(depth, can_find=True, late=False, check_ends=True, limit=None):
                 after.check_end()
             queue.append((after, far + 1))
             if limit and len(seen) >= limit:
-                return len(seen), transitions
-    return len(seen), transitions
+                return len(seen), transitions, far
+    return len(seen), transitions, depth

@@ -75,6 +75,19 @@ class Probe:
     async def opened(self, step):
         await self.http.open(step.get("timeout", 8000))
 
+    async def do_refuses(self, step):
+        """The self-test, with the DER file step["root"] as the only root."""
+        with open(step["root"], "rb") as file:
+            root = file.read()
+        report = {}
+        try:
+            report["refused"] = await self.http.refuses(root, step.get("timeout", 8000))
+        except HTTPSError as error:
+            report["error"] = type(error).__name__
+        except ValueError:
+            report["error"] = "ValueError"
+        return report
+
     async def do_request(self, step):
         sink = Sink()
         report = await self.outcome(self.requested(step, sink), sink)

@@ -10,13 +10,12 @@ import pty
 import select
 import signal
 import subprocess
-import sys
 import termios
 import threading
 import tty
 from pathlib import Path
 
-MICROPYTHON = Path(sys.executable).parent / "micropython"
+from tillpane.interpreters import micropython
 
 
 class ReplBoard:
@@ -65,7 +64,7 @@ class ReplBoard:
     def _one_life(self):
         ours, theirs = pty.openpty()
         _echo_off(theirs)
-        command = [str(MICROPYTHON), "-X", f"heapsize={self._heap}"]
+        command = [micropython(), "-X", f"heapsize={self._heap}"]
         if (self.folder / "boot.py").exists() and self._respawn:
             command += ["-i", "boot.py"]
         environment = {**os.environ, "MICROPYPATH": ":.frozen:lib", "TERM": "dumb"}

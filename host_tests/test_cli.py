@@ -1,6 +1,7 @@
 """The command line itself: what it teaches, how it fails, and that its words reach the parts behind it."""
 
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from cryptography import x509
 from tillpane import cli, roots
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("demo", "api", "flash", "deploy", "sale", "refund", "ask", "font", "roots")
+COMMANDS = ("demo", "api", "flash", "deploy", "sale", "refund", "ask", "bench", "font", "roots")
 
 
 def tillpane(*words):
@@ -49,6 +50,14 @@ def test_the_sales_help_documents_its_exit_codes():
 )
 def test_wrong_usage_is_64_and_never_the_code_of_an_outcome(words):
     assert tillpane(*words).returncode == 64
+
+
+@pytest.mark.parametrize("words", [["sale", "12.34", "--ref", "no good"], ["refund", "no good"], ["sale", "x"]])
+def test_with_json_wrong_words_are_a_json_object_too(words):
+    said = tillpane(*words, "--port", "/dev/null", "--json")
+    found = json.loads(said.stdout)
+    assert said.returncode == found["exit_code"] == 64
+    assert found["result"] == "ERROR" and " is not a" in found["words"] and " is not a" in said.stderr
 
 
 def test_trouble_is_told_with_what_to_do_and_no_traceback():
@@ -160,8 +169,8 @@ def test_make_alone_lists_every_target():
     ("words", "command"),
     [
         (["demo"], "tillpane demo"),
-        (["demo", "ONCE=1", "OUT=pictures"], "tillpane demo --once --out pictures"),
-        (["demo", "ONCE=1"], "tillpane demo --once --out out"),
+        (["demo", "ONCE=1", "OUT=pictures"], 'tillpane demo --once --out "pictures"'),
+        (["demo", "ONCE=1"], 'tillpane demo --once --out "out"'),
         (["deploy", "PORT=/dev/x"], 'tillpane deploy --port "/dev/x"'),
         (["deploy", "PORT=/dev/x", "SETTINGS=a.json"], 'tillpane deploy --port "/dev/x" --settings "a.json"'),
         (["flash", "PORT=/dev/x", "IMAGE=i.bin"], 'tillpane flash --port "/dev/x" --image "i.bin"'),

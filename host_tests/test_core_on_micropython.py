@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import pytest
+
 from tillpane.interpreters import micropython
 from tillpane.sim.device import can_compile, compile_tree
 

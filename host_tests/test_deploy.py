@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from replboard import MICROPYTHON, ReplBoard
+from replboard import ReplBoard
 from tillpane import cli, deploy
+from tillpane.interpreters import micropython
 from tillpane.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,7 +74,7 @@ def test_every_file_arrives_byte_for_byte_and_runs(source, flash):
     }
     environment = {**os.environ, "MICROPYPATH": "lib"}
     code = "import kiosk.app; print(kiosk.app.B, kiosk.app.__file__)"
-    ran = subprocess.run([MICROPYTHON, "-c", code], cwd=flash, env=environment, capture_output=True, text=True)
+    ran = subprocess.run([micropython(), "-c", code], cwd=flash, env=environment, capture_output=True, text=True)
     assert ran.stdout == "42 lib/kiosk/app.mpy\n"
 
 

@@ -3,45 +3,36 @@
 Each seeded fault below breaks one rule as a hurried change might; a search that did not catch it would prove nothing.
 """
 
+import os
+
 import pytest
 
-from explorer import Violation, explore
+from explorer import CANCELLING, PAYING, REFUNDING, UNKNOWN, Violation, explore
 from kiosk import desk, record, sale
+from kiosk.refund import Refund
+from kiosk.refunds import Refunds
 from kiosk.sale import Payment
 from till import line as till_line
 
-DEPTH = 5
-WORLDS = 4000
+DEPTH = int(os.environ.get("TILLPANE_DEPTH", "5"))
+WORLDS = int(os.environ.get("TILLPANE_WORLDS", "600"))
+SCRIPTS = {"fresh": (), "paying": PAYING, "cancelling": CANCELLING, "refunding": REFUNDING, "unknown": UNKNOWN}
 
 
+@pytest.mark.timeout(3600 if "TILLPANE_WORLDS" in os.environ else 120)
 @pytest.mark.parametrize("can_find", [True, False], ids=["with look-up", "without look-up"])
-def test_every_interleaving_keeps_the_money_rules(can_find):
-    worlds, transitions = explore(DEPTH, can_find, limit=WORLDS)
-    print(f"{worlds} worlds, {transitions} transitions, depth {DEPTH}")
-    assert worlds > 900
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_interleaving_keeps_the_money_rules(script, can_find):
+    """To the depth that WORLDS allow; TILLPANE_DEPTH and TILLPANE_WORLDS look further."""
+    actions = SCRIPTS[script]
+    worlds, transitions, full = explore(DEPTH, can_find, limit=WORLDS, script=actions)
+    print(f"{script}: {worlds} worlds, {transitions} transitions, every one within {full} of {len(actions)} actions")
+    assert worlds > 400 and full >= 1
 
 
 def test_a_late_payment_is_news():
-    worlds, _ = explore_from_pay(late=True)
+    worlds, _, _ = explore(DEPTH, late=True, script=PAYING, limit=WORLDS)
     assert worlds > 300
-
-
-def explore_from_pay(**options):
-    """A search whose first steps are given: sale, create answered, code drawn, time gone."""
-    import explorer
-
-    class Started(explorer.World):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            for action in ("till SALE 1 5.00", "call starts", "call arrives", "answer comes"):
-                self.path += (action,)
-                self.happen(action)
-
-    real, explorer.World = explorer.World, Started
-    try:
-        return explorer.explore(DEPTH, **options)
-    finally:
-        explorer.World = real
 
 
 def paid_when_time_is_up(patch):
@@ -76,6 +67,7 @@ def refund_hidden(patch):
 def drawn_before_written(patch):
     def adopt(self, identity, code, now):
         self.sale.id, self.sale.code, self.sale.state = identity, code, record.PAYABLE
+        self._safe = True
         return True
 
     patch.setattr(Payment, "_adopt", adopt)
@@ -107,25 +99,83 @@ def late_news_dropped(patch):
     patch.setattr(Payment, "_reread", lambda self, request, now: setattr(self, "_recheck_at", None))
 
 
+def void_not_written_down(patch):
+    def note(self, now):
+        self._was_out, self._void_out = self._void_out, True
+        return True
+
+    patch.setattr(Payment, "_note_void", note)
+
+
+def refund_not_written_down(patch):
+    real = Refunds._new
+
+    def new(self, *arguments):
+        self._journal.write = lambda record: None
+        try:
+            return real(self, *arguments)
+        finally:
+            del self._journal.write
+
+    patch.setattr(Refunds, "_new", new)
+
+
+def refund_named_anew(patch):
+    real = Refund.failed
+
+    def failed(self, error, now):
+        real(self, error, now)
+        self.external_ref += "x"
+
+    patch.setattr(Refund, "failed", failed)
+
+
+def lost_refund_is_failed(patch):
+    real = Refund.failed
+
+    def failed(self, error, now):
+        real(self, error, now)
+        self._end(record.REFUND_FAILED, "NO_ANSWER")
+
+    patch.setattr(Refund, "failed", failed)
+
+
+def refunds_not_added_up(patch):
+    from kiosk import refunds
+
+    patch.setattr(refunds, "_given_back", lambda kept, but: 0)
+
+
+def late_word_not_said(patch):
+    from kiosk.telling import Telling
+
+    patch.setattr(Telling, "is_done", lambda self, word: self._silent)
+
+
 @pytest.mark.parametrize(
-    ("rule", "seed", "late"),
+    ("rule", "seed", "script", "late"),
     [
-        ("rule 1", paid_when_time_is_up, False),
-        ("rule 2", timeout_is_failed, False),
-        ("rule 3", cancelled_without_asking, False),
-        ("rule 3", refund_hidden, False),
-        ("rule 4", drawn_before_written, False),
-        ("rule 5", another_amount_taken, False),
-        ("rule 6", created_again_without_look_up, False),
-        ("rule 7", unresolved_forgotten, False),
-        ("rule 5 or 8", doubtful_amount_guessed, False),
-        ("rule 3", late_news_dropped, True),
+        ("rule 1", paid_when_time_is_up, PAYING, False),
+        ("rule 1", void_not_written_down, CANCELLING, False),
+        ("rule 2", timeout_is_failed, PAYING, False),
+        ("rule 2", late_word_not_said, UNKNOWN, False),
+        ("rule 3", cancelled_without_asking, PAYING, False),
+        ("rule 3", refund_hidden, PAYING, False),
+        ("rule 3", lost_refund_is_failed, REFUNDING, False),
+        ("rule 4", drawn_before_written, PAYING, False),
+        ("rule 4", refund_not_written_down, REFUNDING, False),
+        ("rule 4", refund_named_anew, REFUNDING, False),
+        ("rule 5", another_amount_taken, PAYING, False),
+        ("rule 6", created_again_without_look_up, (), False),
+        ("rule 7", unresolved_forgotten, PAYING, False),
+        ("rule 5 or 8", doubtful_amount_guessed, (), False),
+        ("rule 8", refunds_not_added_up, REFUNDING, False),
+        ("rule 3", late_news_dropped, PAYING, True),
     ],
 )
-def test_a_seeded_fault_is_caught(monkeypatch, rule, seed, late):
+def test_a_seeded_fault_is_caught(monkeypatch, rule, seed, script, late):
     seed(monkeypatch)
     with pytest.raises(Violation) as caught:
-        explore_from_pay(late=late)
-        explore(DEPTH + 1)
+        explore(DEPTH + 2, late=late, script=script, limit=20000)
     print(caught.value)
     assert str(caught.value).startswith(rule)

@@ -317,14 +317,20 @@ def test_a_fault_of_the_sink_closes_the_connection():
 def test_a_cancelled_turn_does_not_free_anothers():
     async def both():
         client = Client(FakeLink([]), FakeLink([OK]))
-        first = asyncio.create_task(client.request("GET", "/", b"", None, Sink(), 200))
+        silent, other = client.links
+        # No deadline plays a part: the first holds its turn until it is told that its link broke.
+        first = asyncio.create_task(client.request("GET", "/", b"", None, Sink(), 60000))
+        while not silent.written:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(client.request("GET", "/", b"", None, Sink(), 60000))
         await asyncio.sleep(0.02)
-        second = asyncio.create_task(client.request("GET", "/", b"", None, Sink(), 200))
-        await asyncio.sleep(0.02)
+        assert not second.done() and client.links == [other]
         second.cancel()
-        await asyncio.sleep(0.02)
-        assert client._busy
-        with pytest.raises(HTTPSError):
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert client._busy and client.links == [other] and not first.done()
+        silent.script.append(b"HTTP/9\r\n")
+        with pytest.raises(BadAnswer):
             await first
         assert not client._busy
 

@@ -222,6 +222,8 @@ def test_a_recording_gives_the_same_picture(tmp_path):
     replayed = PanelModel("st7789")
     replayed.replay(tmp_path / "spi.bin")
     assert replayed.image().tobytes() == live.image().tobytes()
+    # As docs/simulator.md has it.
+    assert PanelModel("st7789").replay(str(tmp_path / "spi.bin")).image().tobytes() == live.image().tobytes()
     assert replayed.bytes_in == live.bytes_in == 2006
     assert replayed.image().getpixel((499 % 240, 499 // 240)) == RED
     for cut in (1, 4, 7, len(records) - 1):

@@ -97,6 +97,22 @@ def test_modules_are_whole_pixels_with_a_clear_quiet_zone(rotation):
             assert len(picture.crop(box).getcolors()) == 1, (column, row)
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_nothing_but_a_code_comes_near_the_lower_edge(rotation):
+    for name, picture in pictures(rotation).items():
+        wide, high = picture.size
+        foot = picture.crop((wide // 2 if name.startswith("pay") else 0, high - 8, wide, high))
+        assert len(foot.getcolors()) == 1, name
+
+
+def test_the_logo_stands_still_between_screens():
+    for rotation in (0, 90):
+        (first, *others) = [pictures(rotation)[name] for name in ("starting", "ready", "ready-bare")]
+        box = (0, 0, 128, first.height) if rotation else (0, 0, first.width, 160)
+        for other in others:
+            assert other.crop(box).tobytes() == first.crop(box).tobytes()
+
+
 def test_paid_is_green_and_only_paid():
     for rotation in (0, 90):
         for name, picture in pictures(rotation).items():

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tillpane.sim.air import DOWN, SILENT, UP, Air, Clock
+from tillpane.sim import device as device_module
 from tillpane.sim.device import REPOSITORY, SimDevice, SimError
 from tillpane.sim.phone import request_id
 from tillpane.sim.till import Till
@@ -349,3 +350,32 @@ def test_a_wallet_takes_centrapay_codes_only():
         "",
     ):
         assert request_id(text) is None
+
+
+def test_what_a_killed_simulator_left_is_swept_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(device_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    old = time.time() - 3600
+
+    def folder(name, lock=True, age=old):
+        place = tmp_path / name
+        (place / "flash").mkdir(parents=True)
+        if lock:
+            (place / "in-use").touch()
+        os.utime(place, (age, age))
+        return place
+
+    stale, young = folder("tillpane-sim-stale"), folder("tillpane-sim-young", age=time.time())
+    bare, others = folder("tillpane-sim-bare", lock=False), folder("tillpane-other")
+    used = folder("tillpane-sim-used")
+    (tmp_path / "tillpane-sim-link").symlink_to(others)
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, used / "in-use"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        holder.stdout.readline()
+        device_module.sweep()
+        assert not stale.exists()
+        assert all(place.exists() for place in (young, bare, others, used))
+        holder.kill()
+    device_module.sweep()
+    assert not used.exists() and others.exists()

@@ -1,6 +1,7 @@
 """The demo's server as a process: its page, its buttons, who may press them, and that nothing is left when it stops."""
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import time
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from tillpane.sim.device import REPOSITORY
 
@@ -117,6 +119,27 @@ def test_a_sale_with_the_mouse(page):
     visit(page, scene)
 
 
+def test_the_first_frame_is_there_before_the_socket(page):
+    async def scene(_viewer):
+        async with aiohttp.ClientSession() as session, session.get(page + "panel.png") as answer:
+            assert answer.status == 200 and answer.content_type == "image/png"
+            assert len(Image.open(io.BytesIO(await answer.read())).convert("RGB").getcolors(99999)) > 1
+
+    visit(page, scene)
+
+
+def test_of_two_speeds_the_api_has_one(page):
+    async def scene(viewer):
+        for name, other in (("slow", "slower"), ("slower", "slow")):
+            await viewer.do(do="fault", name=name, on=True)
+            await viewer.until(lambda: viewer.seen.get("faults", {}).get("on", {}).get(name) is True)  # noqa: B023
+            assert not viewer.seen["faults"]["on"].get(other)
+        await viewer.do(do="fault", name="slower", on=False)
+        await viewer.until(lambda: not any(viewer.seen["faults"]["on"].values()))
+
+    visit(page, scene)
+
+
 def test_decline_and_too_late(page):
     async def scene(viewer):
         for how, phone, till in (("decline", "declined", "cancelled"), ("late", "failed", "expired")):
@@ -135,7 +158,7 @@ def test_decline_and_too_late(page):
 
 def test_faults_power_and_nonsense(page):
     async def scene(viewer):
-        for name in ("wifi", "silent", "slow", "error500", "html", "limit", "cable"):
+        for name in ("wifi", "silent", "slow", "slower", "error500", "html", "limit", "cable"):
             for on in (True, False):
                 await viewer.do(do="fault", name=name, on=on)
                 await viewer.until(lambda: viewer.seen.get("faults", {}).get("on", {}).get(name) is on)  # noqa: B023

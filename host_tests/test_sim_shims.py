@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from tillpane.sim.device import SHIMS, micropython_command
+from tillpane.interpreters import micropython
+from tillpane.sim.device import SHIMS
 
 
 def micropython(script, tmp_path, **environment):
@@ -13,7 +14,7 @@ def micropython(script, tmp_path, **environment):
     path = tmp_path / "script.py"
     path.write_text(script)
     done = subprocess.run(
-        [*micropython_command(), "-X", "heapsize=145wK", str(path)],
+        [micropython(), "-X", "heapsize=145wK", str(path)],
         env=os.environ | {"MICROPYPATH": f"{SHIMS}:.frozen", "TZ": "UTC", **environment},
         cwd=tmp_path,
         capture_output=True,

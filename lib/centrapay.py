@@ -9,14 +9,17 @@ from micropython import const
 from https import HTTPSError
 from jsonpick import JSONError, Picker
 
-_CREATE_MS = const(12000)
-_GET_MS = const(5000)
-_CHANGE_MS = const(10000)
+_CREATE_MS = const(15000)
+_GET_MS = const(5000)  # one hung poll must not eat the ten seconds after the expiry
+_PATIENT_GET_MS = const(15000)
+_CHANGE_MS = const(15000)
+_FIND_MS = const(10000)  # and a read after it: together no longer than any other call
 _FOUND_MAX = const(4)
 _ACTIVITIES_MAX = const(10)
 _DEFAULT_RETRY_S = const(5)
 _MAX_RETRY_S = const(120)
 _MAX_ID = const(64)
+_MAX_SHORT_CODE = const(20)
 
 _BASE = "/api/payment-requests"
 _METHOD = "paidBy.assetTotals[0].description"
@@ -68,7 +71,7 @@ class PaymentRequest:
     def __init__(self, picked):
         self.id = picked["id"]
         self.status = picked["status"]
-        self.code = _text(picked["shortCode"])
+        self.code = _short_code(picked["shortCode"])
         self.url = _text(picked["url"])
         self.merchant = _text(picked["merchantName"])
         self.method = _text(picked[_METHOD])
@@ -141,9 +144,10 @@ class Centrapay:
         await self._call("POST", _BASE, self._post_headers, body.encode(), self._request, _CREATE_MS)
         return self._checked(None, external_ref, amount, currency)
 
-    async def get(self, identity, amount, currency):
-        """The request as it is now. -> PaymentRequest, checked to be this id with this amount."""
-        await self._call("GET", _BASE + "/" + identity, self._poll_headers, None, self._request, _GET_MS)
+    async def get(self, identity, amount, currency, patient=False):
+        """The request as it is now. -> PaymentRequest, checked to be of this id and amount. patient: waits longer."""
+        timeout_ms = _PATIENT_GET_MS if patient else _GET_MS
+        await self._call("GET", _BASE + "/" + identity, self._poll_headers, None, self._request, timeout_ms)
         return self._checked(identity, None, amount, currency)
 
     async def void(self, identity):
@@ -167,7 +171,11 @@ class Centrapay:
         _check_value(picked, amount, currency)
 
     async def find(self, external_ref, amount, currency):
-        """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account."""
+        """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account.
+
+        The look-up's reduced objects carry no reference. So the first is read in full before any is believed: an answer
+        that belongs to another question must not make another sale's request ours.
+        """
         paths = []
         for i in range(_FOUND_MAX):
             paths += [
@@ -177,7 +185,7 @@ class Centrapay:
         paths += ["message", "items", "items[0].externalRef"]
         picked = Picker(tuple(paths))
         path = _BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(self._account)
-        await self._call("GET", path, self._headers, None, picked, _CHANGE_MS)
+        await self._call("GET", path, self._headers, None, picked, _FIND_MS)
         if not picked.began("items"):
             raise Unknown("look-up answered without a list")
         if picked["items[0].externalRef"] not in (external_ref, None):
@@ -190,6 +198,9 @@ class Centrapay:
             if not is_id(identity) or picked[paths[i * 4 + 2]] != str(amount) or picked[paths[i * 4 + 3]] != currency:
                 raise Unknown("look-up answered with another sale")
             found.append(Found(identity, picked[paths[i * 4 + 1]]))
+        if found and picked["items[0].externalRef"] is None:
+            await self._call("GET", _BASE + "/" + found[0].id, self._poll_headers, None, self._request, _GET_MS)
+            self._checked(found[0].id, external_ref, amount, currency)
         return found
 
     async def activities(self, identity):
@@ -278,6 +289,13 @@ def _retry_s(retry_after):
 
 def _text(value):
     return value if isinstance(value, str) else ""
+
+
+def _short_code(value):
+    """A short code such as CP-C7F-ZS5: it goes on the till's wire and into the journal, so nothing else may pass."""
+    if not isinstance(value, str) or not 1 <= len(value) <= _MAX_SHORT_CODE:
+        return ""
+    return value if all("A" <= c <= "Z" or "0" <= c <= "9" or c == "-" for c in value) else ""
 
 
 def _code(value, default):

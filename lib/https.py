@@ -459,12 +459,12 @@ class Link:
         self._host = host
         self._raw = None
         self._tls = None
-        self._leaf = False
+        self.judged = False  # whether the server's own certificate was looked at
 
     def _seen(self, certificate, depth):
         # Called while the chain is being verified, its leaf last. 0: no opinion of our own.
         if depth == 0:
-            self._leaf = True
+            self.judged = True
         return 0
 
     async def open(self, info, nap):
@@ -506,7 +506,7 @@ class Link:
             now = time.ticks_ms()
             if heard:
                 spoke = now
-            if verified is None and self._leaf:
+            if verified is None and self.judged:
                 verified = now
             if verified is not None:
                 if peer and peer(True) is not None:
@@ -576,6 +576,7 @@ class HTTPS:
         self._fill = _BUFFER  # how much of the buffer may hold other bytes than 0
         self._answer = Answer()
         self._busy = False
+        self._judged = False
         self._wrote = False
         self._until = 0
         self._naps = 0
@@ -606,6 +607,33 @@ class HTTPS:
                 await self._connect()
         finally:
             self._busy = False
+
+    async def refuses(self, root, timeout_ms):
+        """Whether the server is refused while `root`, the DER of a root that it cannot have, is the only one trusted:
+        the proof that verification works here. One handshake, and not a byte of HTTP.
+
+        Raises HTTPSError where it did not come to a certificate, so that nothing is proven; ValueError for a root that
+        is not understood.
+        """
+        until = time.ticks_add(time.ticks_ms(), timeout_ms)
+        if self._busy:
+            await self._turn(until)
+        self._begin(until)
+        self.close()
+        kept = self._context
+        self._judged = False
+        try:
+            self._context = _trial_context(root)
+            await self._connect()
+        except Untrusted as error:
+            if not self._judged:
+                raise HTTPSError("no certificate was judged: " + str(error))
+            return True
+        finally:
+            self._context = kept
+            self._busy = False
+            self.close()
+        return False
 
     async def request(self, method, path, headers, body, sink, timeout_ms):
         """One exchange -> status (100..599).
@@ -745,6 +773,7 @@ class HTTPS:
                 raise Untrusted(str(error))
             raise
         finally:
+            self._judged = link.judged
             if self._link is not link:
                 link.close()
         self.handshakes += 1
@@ -858,6 +887,13 @@ def _check(method, path, headers):
         raise ValueError("path")
     if not _field_lines(headers, len(headers)):
         raise ValueError("headers")
+
+
+def _trial_context(root):
+    try:
+        return _context([root])
+    except Untrusted as error:
+        raise ValueError(str(error))
 
 
 def _context(roots):

@@ -39,6 +39,8 @@ _COUNT = const(28)  # value nodes
 _KEPT = const(29)  # 2 bytes: where the bytes of the value being read are kept
 _STACK = const(32)  # 3 bytes a level: 1 for an array, value node, index of the element
 
+_PLAIN = hasattr(str, "casefold")  # CPython
+
 # States
 _VALUE = const(0)
 _FIRST_VALUE = const(1)
@@ -472,6 +474,17 @@ def _clear(w: ptr8):
         i += 4
 
 
+@micropython.viper
+def _same(text: ptr8, kept: ptr8, size: int) -> int:
+    # 1 where both begin with the same `size` bytes of ASCII.
+    i = 0
+    while i < size:
+        if text[i] != kept[i] or kept[i] > 127:
+            return 0
+        i += 1
+    return 1
+
+
 def _steps(path):
     # "items[0].id" -> ["items", 0, "id"]
     steps = []
@@ -553,6 +566,7 @@ class Picker:
             self._slots[path] = len(self._slots)
             tables.add(path, len(self._slots))
         self._found = [None] * len(self._slots)
+        self._before = [None] * len(self._slots)
         trie = _STACK + 3 * (depth + 1)
         values = trie + len(tables.trie)
         kept = values + len(tables.values)
@@ -571,7 +585,9 @@ class Picker:
     def reset(self):
         """Forgets everything: the next byte fed is the first of a new document."""
         _clear(self._w)
-        found = self._found
+        found = self._before
+        self._before = self._found
+        self._found = found
         for i in range(len(found)):
             found[i] = None
 
@@ -618,7 +634,11 @@ class Picker:
         value = None
         if kind == _IS_STRING:
             if not w[_OVER]:
-                value = str(self._kept[:size], "utf-8")
+                value = self._before[w[_SLOT] - 1]
+                # Poll after poll says the same: what was said before is kept, not made again. As long in characters
+                # as in bytes, and all ASCII: then it is whole. (Not on CPython, where viper cannot look into a str.)
+                if _PLAIN or not isinstance(value, str) or len(value) != size or not _same(value, self._kept, size):
+                    value = str(self._kept[:size], "utf-8")
         elif kind == _IS_INT:
             value = int(str(self._kept[:size], "utf-8"))
         elif kind == _IS_FLOAT:

@@ -25,11 +25,14 @@ from kiosk.version import VERSION
 from kiosk.wifi import Wifi
 from panel import Backlight, Font, Panel
 from qr import QR
+from resolver import Resolver
 from till.line import LineReader
 
 _JOURNAL = "journal.log"
 _ROOTS = "firmware/roots"
 _FONTS = "lib/panel/fonts/"
+_WRONG_ROOT = "firmware/selftest.der"
+_HEART_MS = 20000  # a call to a server that hangs takes 15 s, and its task is well
 _ROOT_BYTES = const(2048)
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _UART_BUFFER = const(2048)  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
@@ -99,12 +102,16 @@ def build_till(options):
     )
 
 
+def read_root(path):
+    with open(path, "rb") as file:
+        return file.read(_ROOT_BYTES)
+
+
 def read_roots():
     roots = []
     for name in sorted(os.listdir(_ROOTS)):
         if name.endswith(".der"):
-            with open(_ROOTS + "/" + name, "rb") as file:
-                roots.append(file.read(_ROOT_BYTES))
+            roots.append(read_root(_ROOTS + "/" + name))
     if not roots:
         raise OSError("no CA roots in " + _ROOTS)
     return roots
@@ -115,9 +122,11 @@ def build_app(options, screens, watchdog):
     chip = binascii.hexlify(machine.unique_id()).decode()
     terminal = options.terminal_id or "TP" + chip[-6:].upper()
     server, port = split_host(options.ntp_server, 123, "ntp_server")
-    clock = Clock(machine.RTC().datetime, server, port)
+    wlan = build_wlan(options)
+    resolve = Resolver(wlan).resolve
+    clock = Clock(machine.RTC().datetime, server, port, resolve)
     host, port = split_url(options.api_url)
-    https = HTTPS(host, port, read_roots(), clock.is_set)
+    https = HTTPS(host, port, read_roots(), clock.is_set, resolve)
     centrapay = Centrapay(
         https,
         options.api_key,
@@ -142,7 +151,20 @@ def build_app(options, screens, watchdog):
         options.merchant_name,
         VERSION,
     )
-    wifi = Wifi(build_wlan(options), options.wifi_ssid, options.wifi_password)
+    wifi = Wifi(wlan, options.wifi_ssid, options.wifi_password)
     till = build_till(options)
-    supervisor = Supervisor(watchdog.feed, clock.now, options.watchdog_seconds * 1000 // 2)
-    return App(till, LineReader(), desk, centrapay, https, screens, wifi, clock, journal, supervisor, options)
+    supervisor = Supervisor(watchdog.feed, clock.now, max(options.watchdog_seconds * 500, _HEART_MS))
+    return App(
+        till,
+        LineReader(),
+        desk,
+        centrapay,
+        https,
+        screens,
+        wifi,
+        clock,
+        journal,
+        supervisor,
+        options,
+        read_root(_WRONG_ROOT),
+    )

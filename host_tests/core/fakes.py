@@ -3,7 +3,7 @@
 from centrapay import Refused, Unknown
 from kiosk.desk import Desk
 from kiosk.journal import JournalError
-from kiosk.record import pack, unpack
+from kiosk.record import EXPIRED, pack, unpack
 from till.line import LineError, understand
 
 
@@ -26,21 +26,38 @@ class FlashJournal:
         return max([sale.seq for sale in self.sales()] + [0]) + 1
 
     def find(self, ref):
-        found = [sale for sale in self.sales() if sale.ref == ref]
+        found = [sale for sale in self.sales() if sale.ref == ref and not sale.is_refund]
         return found[-1] if found else None
 
-    def last(self):
+    def has_refunds(self, ref):
+        return bool(self.refunds(ref))
+
+    def refunds(self, ref):
+        return {sale.external_ref: sale for sale in self.sales() if sale.ref == ref and sale.is_refund}
+
+    def last(self, refunds=False):
         newest = None
         for sale in self.sales():
-            if newest is None or sale.seq >= newest.seq:
+            if (newest is None or sale.seq >= newest.seq) and (refunds or not sale.is_refund):
                 newest = sale
         return newest
+
+    def newest(self, count):
+        last = {sale.seq: sale for sale in self.sales()}
+        yield None
+        for seq in sorted(last)[-count:]:
+            yield last[seq]
 
     def unresolved(self):
         last = {}
         for sale in self.sales():
             last[sale.seq] = sale
-        return [last[seq] for seq in sorted(last) if last[seq].is_open]
+        recent = self.next_seq() - 8
+        return [
+            sale
+            for seq, sale in sorted(last.items())
+            if sale.is_open or sale.owed or sale.state == EXPIRED and seq >= recent
+        ]
 
 
 class Answer:

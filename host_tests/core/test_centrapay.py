@@ -177,6 +177,32 @@ def test_find():
     assert isinstance(error_of(Wire(body='{"items":[' + item % ("a", "1") + "]}"), find), Unknown)
 
 
+class Wires(Wire):
+    """One prepared body after the other."""
+
+    def __init__(self, *bodies):
+        super().__init__()
+        self.bodies = [body.encode() for body in bodies]
+
+    async def request(self, method, path, headers, body, sink, timeout_ms):
+        self.body = self.bodies.pop(0)
+        return await super().request(method, path, headers, body, sink, timeout_ms)
+
+
+def test_found_without_a_reference_is_read_before_it_is_believed():
+    items = '{"items":[{"id":"%s","status":"new","value":{"amount":"1234","currency":"NZD"}}]}' % ID
+
+    def find(centrapay):
+        return centrapay.find("T-1", 1234, "NZD")
+
+    wire = Wires(items, answer())
+    assert [hit.id for hit in run(find(api(wire)))] == [ID]
+    assert wire.asked[1] == "/api/payment-requests/" + ID and not wire.bodies
+    others = answer().replace('"T-1"', '"T-2"')
+    assert isinstance(error_of(Wires(items, others), find), Unknown)
+    assert isinstance(error_of(Wires(items, answer(amount="1235")), find), Unknown)
+
+
 def test_find_needs_its_list():
     def find(centrapay):
         return centrapay.find("T-1", 1234, "NZD")

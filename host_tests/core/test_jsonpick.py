@@ -400,13 +400,12 @@ def test_any_single_wrong_byte_is_survived():
 def test_heap_does_not_grow_with_the_body():
     if sys.implementation.name != "micropython":
         return
-    picker = Picker(PATHS)
     filler = bytearray(b',"filler":["' + b"x" * 400 + b'",{"amount":12.5,"t":[true,null,"\xc3\xa9\\u00e9"]}]')
     tail = bytearray(CREATE)
     tail[0] = 0x20
     used = []
     for repeats in (1, 140):  # about 1 KB and 64 KB
-        picker.reset()
+        picker = Picker(PATHS)  # one that has seen an answer makes no strings for the same answer
         gc.collect()
         gc.disable()
         before = gc.mem_alloc()
@@ -421,6 +420,42 @@ def test_heap_does_not_grow_with_the_body():
         assert picker["value.amount"] == "1050"
     assert used[0] == used[1], used
     assert used[1] <= 1024, used
+
+
+def test_a_value_is_this_answers_own_however_like_the_last_ones():
+    words = ["new", "paid", "nee", "ne", "newer", "", "né", "neé", "é", "e", "n\x00e", "n", "n\x00", "1", "new"]
+    picker = Picker(("a", "b"))
+    for first in words:
+        for second in words:
+            for word in (first, second, second):
+                body = ('{"a":"%s"}' % word.replace("\0", "\\u0000")).encode()
+                picker.reset()
+                picker.feed(body, 0, len(body))
+                picker.finish()
+                assert picker["a"] == word and picker["b"] is None, (first, second)
+    for body, value in ((b'{"a":"1"}', "1"), (b'{"a":1}', 1), (b'{"a":null}', None), (b"{}", None)):
+        picker.reset()
+        picker.feed(body, 0, len(body))
+        picker.finish()
+        assert picker["a"] == value and type(picker["a"]) is type(value)
+
+
+def test_the_same_answer_again_costs_no_heap():
+    if sys.implementation.name != "micropython":
+        return
+    picker = Picker(PATHS)
+    for _ in range(2):
+        picker.reset()
+        picker.feed(CREATE, 0, len(CREATE))
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    picker.reset()
+    picker.feed(CREATE, 0, len(CREATE))
+    picker.finish()
+    taken = gc.mem_alloc() - before
+    gc.enable()
+    assert taken <= 0, taken
 
 
 def test_heap_kept_is_the_answers_only():

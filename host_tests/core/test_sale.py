@@ -155,6 +155,20 @@ def test_network_gone_is_unknown_then_the_truth():
     assert bench.results("1") == ["UNKNOWN", "PAID"]
 
 
+def test_late_news_reaches_the_till_after_it_began_another_sale():
+    bench = started(expiry_s=20)
+    bench.run(20500)
+    assert bench.results("1") == ["EXPIRED"]
+    bench.say("SALE 2 1.00")
+    bench.run(1500)
+    bench.ledger.requests["id000"][0] = "paid"
+    bench.ledger.requests["id000"][5] = True
+    bench.run(9000)
+    bench.say("CANCEL 2")
+    bench.run(6000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+
+
 def test_new_sale_beside_an_unknown_one():
     bench = started(expiry_s=20)
     bench.ledger.down = True
@@ -279,6 +293,9 @@ def test_full_flash_before_the_code_is_drawn_withdraws_it():
     bench.run(5000)
     assert not bench.shown
     assert bench.ledger.requests["id000"][0] == "cancelled"
+    assert bench.results("1") == [], "what is not written down is not said"
+    bench.journal.full = False
+    bench.run(6000)
     assert bench.results("1") == ["CANCELLED"]
 
 

@@ -41,9 +41,12 @@ class App:
 
     till      UART with readinto(buffer) and write(bytes)
     options   Settings
+    wrong_root  DER of a root that no server has: before the first call a server must be refused for it
     """
 
-    def __init__(self, till, reader, desk, centrapay, https, screens, wifi, clock, journal, supervisor, options):
+    def __init__(
+        self, till, reader, desk, centrapay, https, screens, wifi, clock, journal, supervisor, options, wrong_root
+    ):
         self._till = till
         self._reader = reader
         self._desk = desk
@@ -55,10 +58,13 @@ class App:
         self._journal = journal
         self._supervisor = supervisor
         self._options = options
+        self._wrong_root = wrong_root  # None once verification is proven to work
         self._checked = options.till_checksum == "required"
         self._line_at = 0
         self._noise_at = -_NOISE_MS
+        self._wire_free_at = 0
         self._blocked_words = ""
+        self._synced_at = None
         self._failures = 0  # attempts in a row to open the connection
         self._quiet_since = 0
 
@@ -90,9 +96,10 @@ class App:
                 if self._reader.push(chunk[i]):
                     self._hear(now)
             self._forget_half_line(got, now)
-            line = self._desk.outbox(now)
+            line = self._desk.outbox(now) if now >= self._wire_free_at else None
             if line:
                 self._say(line)
+                self._wire_free_at = now + len(line) * 12000 // self._options.till_baud  # write() blocks when full
             await asyncio.sleep_ms(0 if got else _PAUSE_MS)
 
     def _forget_half_line(self, got, now):
@@ -126,6 +133,7 @@ class App:
     # Centrapay --------------------------------------------------------------------------------------------------
 
     async def _serve_api(self, beat):
+        self._desk.recover(self._clock.now())
         while True:
             beat()
             now = self._clock.now()
@@ -166,8 +174,10 @@ class App:
         sale = owner.sale
         if not self._wifi.up:
             raise Unknown("Wi-Fi is down", False)
+        if self._wrong_root is not None:
+            raise Unknown("verification not proven", False)
         if verb == "get":
-            return await api.get(identity, sale.amount, sale.currency)
+            return await api.get(identity, sale.amount, sale.currency, owner.patient)
         if verb == "create":
             return await api.create(sale.external_ref, sale.amount, sale.currency, self._options.expiry_seconds)
         if verb == "void":
@@ -181,7 +191,7 @@ class App:
     # Wi-Fi, clock and the warm connection -------------------------------------------------------------------------
 
     async def _keep_link(self, beat):
-        synced_at = None
+        self._synced_at = None
         back_off = _OPEN_BACK_OFF_MS
         while True:
             beat()
@@ -190,14 +200,19 @@ class App:
             if not self._wifi.up:
                 self._block("WIFI", self._wifi.words)
                 self._https.close()
-            elif synced_at is None or now - synced_at > _RESYNC_MS:
+            elif self._synced_at is None or now - self._synced_at > _RESYNC_MS or not self._clock.is_set():
                 if await self._set_clock():
-                    synced_at = now
+                    self._synced_at = now
                     continue
                 wait = _OPEN_BACK_OFF_MS
+            elif self._wrong_root is not None:
+                if await self._prove(beat):
+                    continue
+                wait = back_off
+                back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
             elif await self._warm():
                 back_off = _OPEN_BACK_OFF_MS
-                self._tidy(now)
+                await self._tidy(now, beat)
             else:
                 wait = back_off
                 back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
@@ -222,12 +237,33 @@ class App:
                 return False
         return self._clock.is_set()
 
+    async def _prove(self, beat):
+        """Whether verification is proven to work: the server, whoever it is, is refused under a root it cannot have.
+
+        Where it is not refused, nothing that this box hears can be believed: it stays out of order, without a call.
+        """
+        try:
+            if await self._https.refuses(self._wrong_root, _OPEN_MS):
+                print("[tillpane] verification works")
+                self._wrong_root = None
+                return True
+        except HTTPSError as error:
+            print("[tillpane] link:", error.args[0] if error.args else type(error).__name__)
+            self._block("CENTRAPAY", "Centrapay cannot be reached.")
+            return False
+        except ValueError as error:
+            print("[tillpane] self-test:", error.args[0])
+        self._block("SECURITY", "This display cannot check whom it talks to.")
+        while True:
+            await self._pause(_OPEN_BACK_OFF_MAX_MS, beat)
+
     async def _warm(self):
         """Opens the verified connection before the till asks, and again whenever the server let it go."""
         try:
             await self._https.open(_OPEN_MS)
         except Untrusted:
             self._block("CERTIFICATE", "The server's certificate is not trusted.")
+            self._synced_at = None  # a wrong clock looks the same
             return False
         except ClockUnset:
             self._block("CLOCK", "The clock is not set.")
@@ -251,16 +287,24 @@ class App:
         self._desk.revision += 1
         self._blocked_words = words
 
-    def _tidy(self, now):
-        """Compacts the journal in a quiet minute."""
-        if self._desk.selling or now - self._quiet_since < _TIDY_AFTER_MS:
+    async def _tidy(self, now, beat):
+        """Compacts the journal in a quiet minute, or when it has grown far, in small steps beside everything else."""
+        quiet = not self._desk.selling and now - self._quiet_since >= _TIDY_AFTER_MS
+        if self._desk.listing or not self._journal.tidies(quiet):
             return
         self._quiet_since = now
         gc.collect()
+        work = self._journal.compacting()
         try:
-            self._journal.tidy()
+            for _ in work:
+                beat()
+                await asyncio.sleep_ms(0)
+                if self._desk.listing:
+                    break
         except JournalError as error:
             print("[tillpane] journal:", error.args[0])
+        finally:
+            work.close()
 
     # The glass --------------------------------------------------------------------------------------------------
 
@@ -308,6 +352,7 @@ class App:
 
 _ADVICE = {
     "CLOCK": "Check the internet connection. It tries again by itself.",
+    "SECURITY": "Do not take payments with it. Call support.",
     "CERTIFICATE": "Do not use this network. Call support if it stays.",
     "CENTRAPAY": "Check the internet connection. It tries again by itself.",
 }

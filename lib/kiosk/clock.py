@@ -21,12 +21,16 @@ class ClockError(Exception):
 
 
 class Clock:
-    """`set_rtc(tuple)` takes (year, month, day, weekday, hour, minute, second, microsecond) in UTC."""
+    """`set_rtc(tuple)` takes (year, month, day, weekday, hour, minute, second, microsecond) in UTC.
 
-    def __init__(self, set_rtc, server, port):
+    `resolve(host)` is a coroutine that gives an address; without it getaddrinfo, which blocks, asks for the host.
+    """
+
+    def __init__(self, set_rtc, server, port, resolve=None):
         self._set_rtc = set_rtc
         self._server = server
         self._port = port
+        self._resolve = resolve
         self._epoch_s = _2000_TO_UNIX_S if time.gmtime(0)[0] == 2000 else 0
         self._last_ticks = time.ticks_ms()
         self._now = 0
@@ -61,7 +65,8 @@ class Clock:
         self._set_rtc((year, month, day, weekday, hour, minute, second, 0))
 
     async def _ask(self):
-        address = socket.getaddrinfo(self._server, self._port, 0, socket.SOCK_DGRAM)[0][-1]
+        server = self._server if self._resolve is None else await self._resolve(self._server)
+        address = socket.getaddrinfo(server, self._port, 0, socket.SOCK_DGRAM)[0][-1]
         link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             link.setblocking(False)

@@ -9,75 +9,18 @@ from micropython import const
 from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
-from kiosk.record import CANCELLED, EXPIRED, FAILED, NEW, PAID, PAYABLE, Sale
-from kiosk.refund import Refund
-from kiosk.sale import PAID_THEN_REFUNDED, Payment
-from kiosk.words import reason_words
-from till.amount import plain, shown
+from kiosk.lines import result_line, sum_of, wait_line
+from kiosk.record import PAID, Sale
+from kiosk.sale import Payment
+from kiosk.saleview import sale_view
+from kiosk.ticket import News, Ticket
+from kiosk.turns import Turns
+from till.amount import plain
 from till.line import LineError
 
 _MAX_UNSETTLED = const(16)
 _PROGRESS_MS = const(5000)
-_TELL_OFTEN_MS = const(2000)
-_TELL_SELDOM_MS = const(15000)
-_TELL_OFTEN = const(15)  # times, before it is told less often
-_RESULT_SHOWN_MS = const(30000)  # cancelled, expired, failed; paid stays until the next sale
-_NEWS_SHOWN_MS = const(30 * 60 * 1000)
-
-
-class Telling:
-    """When a result is due on the wire: at once, then again until it is acknowledged."""
-
-    def __init__(self):
-        self.word = ""
-        self._times = 0
-        self._next_at = 0
-        self._silent = False
-
-    def due(self, word, now):
-        """Whether the result `word` should be sent now; a new word starts again from the first time."""
-        if word != self.word:
-            self.word = word
-            self._times = 0
-            self._next_at = now
-            self._silent = False
-        return bool(word) and not self._silent and now >= self._next_at
-
-    def told(self, now):
-        self._times += 1
-        self._next_at = now + (_TELL_OFTEN_MS if self._times < _TELL_OFTEN else _TELL_SELDOM_MS)
-
-    def stop(self):
-        self._silent = True
-
-    def moved_on(self):
-        """The till began something new: what it has been told once is not repeated."""
-        if self._times:
-            self._silent = True
-
-    @property
-    def finished(self):
-        return self._silent
-
-
-class Ticket:
-    """A live payment with what the till has been told of it."""
-
-    def __init__(self, payment):
-        self.payment = payment
-        self.sale = payment.sale
-        self.telling = Telling()
-        self.dismissed = False  # the cashier is done with its screen
-
-    def is_over(self, now):
-        """Whether its screen may go: what was paid stays until the next sale, other results for half a minute."""
-        if self.sale.is_open:
-            return False
-        if self.dismissed:
-            return True
-        if self.sale.state == PAID or self.sale.reason == PAID_THEN_REFUNDED:
-            return False
-        return now >= self.payment.finished_at + _RESULT_SHOWN_MS
+_LISTED = const(200)
 
 
 class Desk:
@@ -88,7 +31,7 @@ class Desk:
     terminal   beginning of every external reference
     can_find   whether the look-up by reference is available
     nonce      callable: a few random characters, to make an external reference unique
-    wall       callable: seconds since 1970, 0 while the clock is not set
+    wall       callable: seconds since 1970, 0 while the clock is not set; written down, never counted with
     payload    callable(payment) -> bytes of the QR code
     needs_url  whether that payload is the answer's url
     """
@@ -122,23 +65,48 @@ class Desk:
         self.revision = 0  # counts what may have changed the glass
         self._current = None
         self._unsettled = []
-        self._refund = None
+        self._refunds = None  # Refunds, from the first on
         self._progress_at = 0
         self._progress = ""
-        self._news = None
-        self._news_until = 0
+        self._news = News()
+        self._turns = Turns()
+        self._listing = None
         self.setup_fault = ""  # HTTP_401 and the like since the last good answer: staff must act
 
     def restore(self, now):
-        """After a restart: open sales are resolved, and the last result is told again unless it was acknowledged."""
+        """After a restart: what is open is resolved, and the last result is told again unless it was acknowledged."""
         for sale in self._journal.unresolved():
-            self._unsettled.append(Ticket(self._payment(sale, now, True)))
+            if sale.is_refund:
+                self._with_refunds().restore(sale, now)
+            elif sale.is_open:
+                self._unsettled.append(Ticket(self._payment(sale, now, True)))
+            elif sale.owed:
+                self._tell_again(sale, now)
+            else:
+                self._tell_again(sale, now).stop()  # expired, and the power may have gone before it was read once more
         last = self._journal.last()
-        if last is not None and not last.is_open:
-            payment = self._payment(last, now)
-            payment.finished_at = now
-            payment.recheck(now)
-            self._unsettled.append(Ticket(payment))
+        if last is not None and not last.is_open and not last.owed:
+            self._unsettled = [ticket for ticket in self._unsettled if ticket.sale.seq != last.seq]
+            self._tell_again(last, now)
+        newest = self._journal.last(True)
+        if newest is not None and newest.is_refund and not newest.is_open and not newest.owed:
+            self._with_refunds().restore(newest, now)
+
+    def _tell_again(self, sale, now):
+        payment = self._payment(sale, now)
+        payment.finished_at = now
+        payment.recheck(now)
+        ticket = Ticket(payment)
+        ticket.telling.due(payment.result, now)
+        self._unsettled.append(ticket)
+        return ticket.telling
+
+    def recover(self, now):
+        """A fault of ours ended the call in flight, if there was one: its outcome is not known."""
+        for ticket in self._tickets():
+            ticket.payment.lost(now)
+        if self._refunds is not None:
+            self._refunds.recover(now)
 
     def _payment(self, sale, now, restored=False):
         return Payment(sale, self._journal, now, self._expiry_ms, self._can_find, self._needs_url, restored)
@@ -149,18 +117,23 @@ class Desk:
         """Answers one Command with one line of text. Raises LineError for a refusal."""
         self.revision += 1
         verb = command.verb
-        if verb == "SALE":
-            return self._sale(command, now)
-        if verb == "CANCEL":
-            return self._cancel(command.ref, now)
-        if verb == "STATUS":
-            return self._status(command.ref, now)
-        if verb == "LAST":
-            return self._last(now)
-        if verb == "REFUND":
-            return self._start_refund(command, now)
-        if verb == "ACK":
-            return self._acknowledge(command.ref)
+        try:
+            if verb == "SALE":
+                return self._sale(command, now)
+            if verb == "CANCEL":
+                return self._cancel(command.ref, now)
+            if verb == "STATUS":
+                return self._status(command.ref, now)
+            if verb == "LAST":
+                return self._last(now)
+            if verb == "REFUND":
+                return self._start_refund(command, now)
+            if verb == "ACK":
+                return self._acknowledge(command.ref)
+            if verb == "JOURNAL":
+                return self._list(command.amount or _LISTED)
+        except JournalError:
+            raise LineError("NOT_READY", "FLASH_FAULT")
         return self._info()
 
     def _sale(self, command, now):
@@ -182,15 +155,13 @@ class Desk:
             self._external_ref(command.ref),
             self._wall(),
         )
-        try:
-            self._journal.write(sale)
-        except JournalError:
-            raise LineError("NOT_READY", "FLASH_FAULT")
+        self._journal.write(sale)
+        ticket = Ticket(self._payment(sale, now))
         self._set_aside()
-        self._current = Ticket(self._payment(sale, now))
+        self._current = ticket
         self._progress = "PREPARING"
         self._progress_at = now + _PROGRESS_MS
-        return "OK SALE " + _sum_of(sale)
+        return "OK SALE " + sum_of(sale)
 
     def _same_sale(self, known, command, now):
         sale = known.sale if isinstance(known, Payment) else known
@@ -198,7 +169,7 @@ class Desk:
             raise LineError("REF_AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + " " + sale.currency)
         if isinstance(known, Payment) and known.in_progress:
             self._progress_at = now
-            return "OK SALE " + _sum_of(sale)
+            return "OK SALE " + sum_of(sale)
         return self._report(known, now)
 
     def _external_ref(self, ref):
@@ -208,9 +179,11 @@ class Desk:
         """Makes room for a new sale; what is not settled goes on beside it."""
         if self._current is not None:
             self._unsettled.append(self._current)
-        for ticket in self._unsettled:
-            ticket.telling.moved_on()
-        self._refund = None
+            self._current = None
+        for other in self._unsettled:
+            other.telling.moved_on()
+        if self._refunds is not None:
+            self._refunds.set_aside()
 
     def _cancel(self, ref, now):
         payment = self._known(ref, now)
@@ -229,6 +202,9 @@ class Desk:
             if self._current is None:
                 return "OK STATUS IDLE"
             return self._report(self._current.payment, now)
+        line = self._refunds.status(ref) if self._refunds is not None else None
+        if line:
+            return line
         known = self._known(ref, now)
         if known is None:
             raise LineError("NO_SUCH_SALE", ref)
@@ -243,8 +219,10 @@ class Desk:
         return self._report(self._known(sale.ref, now), now)
 
     def _acknowledge(self, ref):
-        if self._refund is not None and self._refund.sale.ref == ref and self._refund.result:
-            self._refund = None
+        refund = self._refunds.told(ref) if self._refunds is not None else None
+        if refund:
+            self._write_ack(refund.sale)
+            refund.telling.stop()
             return "OK ACK " + ref
         ticket = self._ticket(ref)
         sale = ticket.payment.sale if ticket else self._journal.find(ref)
@@ -252,19 +230,34 @@ class Desk:
             raise LineError("NO_SUCH_SALE", ref)
         if ticket and ticket.payment.in_progress:
             raise LineError("NOT_FINAL", ref)
+        self._write_ack(sale)
         if ticket:
             ticket.telling.stop()
-        if not sale.is_open and not sale.acked:
-            sale.acked = True
-            self._write_ack(sale)
         return "OK ACK " + ref
 
     def _write_ack(self, sale):
+        if sale.is_open or sale.acked:
+            return
+        sale.acked = True
         try:
             self._journal.write(sale)
-        except JournalError:
+        except (JournalError, MemoryError):
             sale.acked = False
             raise LineError("NOT_READY", "FLASH_FAULT")
+
+    def _list(self, count):
+        from kiosk.listing import Listing  # for reconciliation, once a day at most
+
+        self._listing = Listing(self._journal, count)
+        return "OK JOURNAL"
+
+    def _info(self):
+        state = "READY"
+        if self.blocked:
+            state = "NOT_READY " + self.blocked
+        elif self._busy_with():
+            state = "BUSY " + self._busy_with()
+        return "INFO tillpane " + self._version + " " + self._terminal + " " + self._currency + " " + state
 
     def _start_refund(self, command, now):
         busy = self._busy_with()
@@ -276,21 +269,14 @@ class Desk:
         sale = known.sale if isinstance(known, Payment) else known
         if sale.state != PAID:
             raise LineError("NOT_PAID", sale.ref)
-        if self.blocked:
-            raise LineError("NOT_READY", self.blocked)
-        amount = command.amount or sale.amount
-        if amount > sale.amount:
-            raise LineError("AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency))
-        self._refund = Refund(sale, amount, command.refund_ref, now)
-        return "OK REFUND " + sale.ref + " " + plain(amount, sale.currency) + " " + sale.currency
+        return self._with_refunds().start(sale, command, self.blocked, now)
 
-    def _info(self):
-        state = "READY"
-        if self.blocked:
-            state = "NOT_READY " + self.blocked
-        elif self._busy_with():
-            state = "BUSY " + self._busy_with()
-        return "INFO tillpane " + self._version + " " + self._terminal + " " + self._currency + " " + state
+    def _with_refunds(self):
+        if self._refunds is None:
+            from kiosk.refunds import Refunds  # most days see none, and it is not small
+
+            self._refunds = Refunds(self._journal, self._wall)
+        return self._refunds
 
     # ---- what the till hears ------------------------------------------------------------------------------------
 
@@ -298,17 +284,14 @@ class Desk:
         """The next unasked line that is due, or None."""
         if self._current is not None and self._current.payment.in_progress:
             return self._next_progress(now)
-        if self._refund is not None and self._refund.telling_due(now):
-            return self._refund.line()
-        if self._current is not None:
-            line = self._next_result(self._current, now)
+        line = self._refunds.next_result(now) if self._refunds is not None else None
+        if line:
+            return line
+        for ticket in self._tickets():
+            line = _next_result(ticket, now)
             if line:
                 return line
-        for ticket in self._unsettled:
-            line = self._next_result(ticket, now)
-            if line:
-                return line
-        return None
+        return self._next_entry() if self._listing is not None else None
 
     def _next_progress(self, now):
         stage = self._current.payment.stage(now)
@@ -316,21 +299,31 @@ class Desk:
             return None
         self._progress = stage
         self._progress_at = now + _PROGRESS_MS
-        return _wait_line(self._current.payment, now)
+        return wait_line(self._current.payment, now)
 
-    def _next_result(self, ticket, now):
-        payment = ticket.payment
-        if payment.sale.acked or not ticket.telling.due(payment.result, now):
-            return None
-        ticket.telling.told(now)
-        return _result_line(payment.sale, payment.result)
+    def _next_entry(self):
+        line = self._listing.next_line()
+        if self._listing.over:
+            self._listing = None
+        return line
+
+    @property
+    def listing(self):
+        """Whether the journal is being read out, and must not be compacted."""
+        return self._listing is not None
 
     def _report(self, known, now):
-        if not isinstance(known, Payment):
-            return _result_line(known, known.state)
-        if known.in_progress:
-            return _wait_line(known, now)
-        return _result_line(known.sale, known.result)
+        if isinstance(known, Payment):
+            if known.in_progress:
+                return wait_line(known, now)
+            return result_line(known.sale, known.result, self._mark(known.sale))
+        return result_line(known, known.state, self._mark(known))
+
+    def _mark(self, sale):
+        """What to say beside PAID, to a till that asks, where money went back."""
+        if sale.state != PAID or not self._journal.has_refunds(sale.ref):
+            return ""
+        return self._with_refunds().mark(sale)
 
     # ---- what the API should do ---------------------------------------------------------------------------------
 
@@ -342,43 +335,70 @@ class Desk:
             if ticket.payment.result != before:
                 self.revision += 1
                 self._notice(ticket, before, now)
-        self._unsettled = [ticket for ticket in self._unsettled if not _settled(ticket, now)]
+        if self._refunds is not None:
+            self._refunds.tick(now)
+        if any(ticket.is_settled(now) for ticket in self._unsettled):
+            self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
 
     def next_call(self, now):
         """The API call that is due as (owner, verb, id), or None. Its outcome goes to answered() or failed()."""
-        for ticket in self._tickets():
-            call = ticket.payment.next_call(now)
+        if self._turns.wait(now) > 0:
+            return None
+        refunds = self._refunds
+        call = self._call_of(self._current, now) or (refunds.next_call(now, True) if refunds is not None else None)
+        if call is not None or not self._has_room(now):
+            return call
+        for ticket in self._unsettled:
+            call = self._call_of(ticket, now)
             if call is not None:
-                return ticket, call[0], call[1]
-        if self._refund is not None and self._refund.next_call(now):
-            return self._refund, "refund", self._refund.sale.id
-        return None
+                self._unsettled = [other for other in self._unsettled if other is not ticket] + [ticket]
+                break  # the others' turn comes first, next time
+        if call is None and refunds is not None:
+            call = refunds.next_call(now, False)
+        if call is not None:
+            self._turns.gave_aside(now)
+        return call
+
+    def _call_of(self, ticket, now):
+        call = ticket.payment.next_call(now) if ticket is not None else None
+        return None if call is None else (ticket, call[0], call[1])
+
+    def _has_room(self, now):
+        return not self.selling or self._turns.have_room(self._current.payment, now)
 
     def due_in(self, now):
         """Milliseconds until a call may be due, or None if none is."""
-        waits = [ticket.payment.due_in(now) for ticket in self._tickets()]
-        if self._refund is not None:
-            waits.append(self._refund.due_in(now))
-        waits = [wait for wait in waits if wait is not None]
-        return min(waits) if waits else None
+        least = None
+        if self._current is not None:
+            least = self._current.payment.due_in(now)
+        room = self._has_room(now)
+        if self._refunds is not None:
+            least = earlier(least, self._refunds.due_in(now, room))
+        if room:
+            for ticket in self._unsettled:
+                least = earlier(least, ticket.payment.due_in(now))
+        return None if least is None else max(least, self._turns.wait(now))
 
     def answered(self, owner, verb, answer, now):
         """Takes the checked answer of a call that next_call gave."""
         self.setup_fault = ""
         self.revision += 1
-        if isinstance(owner, Refund):
-            owner.answered(now)
+        self._turns.answered()
+        if verb == "refund":
+            owner.answered()
             return
         before = owner.payment.result
         owner.payment.answered(verb, answer, now)
+        owner.payment.slow(self._turns.slower_ms)
         self._notice(owner, before, now)
 
     def failed(self, owner, verb, error, now):
         """Takes the CentrapayError of a call that next_call gave."""
         self.revision += 1
-        if isinstance(error, SetupFault):
-            self.setup_fault = error.code
-        if isinstance(owner, Refund):
+        if isinstance(error, SetupFault) and (owner is self._current or verb == "refund" or error.code == "HTTP_401"):
+            self.setup_fault = error.code  # an old sale of another account is no reason to close the shop
+        self._turns.failed(error, owner is not self._current, now)
+        if verb == "refund":
             owner.failed(error, now)
             return
         before = owner.payment.result
@@ -386,22 +406,18 @@ class Desk:
         self._notice(owner, before, now)
 
     def _notice(self, ticket, before, now):
-        """Keeps late news: a definite word after the till was told another."""
-        after = ticket.payment.result
-        if before == after or not after or after == "UNKNOWN" or not before:
-            return
-        if ticket is self._current:
-            return
-        self._news = ticket
-        self._news_until = now + _NEWS_SHOWN_MS
+        """A definite word on a sale that is not the one on the glass."""
+        if before != ticket.payment.result and not ticket.sale.is_open and ticket is not self._current:
+            self._news.notice(ticket, now)
 
     # ---- what the glass shows -----------------------------------------------------------------------------------
 
     def view(self, now):
         """The View for this moment while the box can work; what keeps it from working is the app's to show."""
+        news = self._news.words(now)
         if self._current is None or self._current.is_over(now):
-            return view.View(view.READY, merchant=self._merchant, note=self._news_words(now))
-        return self._sale_view(self._current.payment, now)
+            return view.View(view.READY, merchant=self._merchant, note=news)
+        return sale_view(self._current.payment, now, self._merchant, self._expiry_ms, self._payload, news)
 
     @property
     def selling(self):
@@ -416,51 +432,6 @@ class Desk:
         """The code does not fit the glass: nobody can pay it, so it is withdrawn."""
         if self._current is not None:
             self._current.payment.cancel(now, "NO_QR_CODE")
-
-    def _sale_view(self, payment, now):
-        sale = payment.sale
-        shows = view.View(_KINDS.get(sale.state, view.CHECKING), shown(sale.amount, sale.currency), sale.currency)
-        shows.merchant = payment.merchant or self._merchant
-        shows.code = sale.code
-        shows.method = payment.method
-        if payment.test:
-            shows.note = "Test mode: no real money"
-        if payment.unknown and sale.is_open:
-            shows.kind = view.CHECKING
-            shows.detail = "Outcome not known yet. Do not take another payment for this sale."
-        elif sale.is_open:
-            self._open_view(shows, payment, now)
-        else:
-            shows.detail = reason_words(sale.reason)
-            shows.note = self._news_words(now) or shows.note
-        return shows
-
-    def _open_view(self, shows, payment, now):
-        stage = payment.stage(now)
-        if stage == "PREPARING":
-            shows.kind = view.PREPARING
-        elif stage == "CANCELLING":
-            shows.kind = view.CHECKING
-            shows.detail = "Cancelling. Please wait for the answer."
-        elif stage == "CHECKING":
-            shows.kind = view.CHECKING
-            shows.detail = "Time is up. Checking that nothing was paid."
-        else:
-            shows.kind = view.PAY
-            shows.payload = self._payload(payment)
-            shows.left_s = max(payment.deadline - now + 999, 0) // 1000
-            shows.total_s = self._expiry_ms // 1000
-            if payment.trouble:
-                shows.note = "Connection lost, retrying"
-
-    def _news_words(self, now):
-        if self._news is None:
-            return ""
-        sale = self._news.payment.sale
-        if now >= self._news_until or sale.acked:
-            self._news = None
-            return ""
-        return "Sale " + sale.ref + ", " + shown(sale.amount, sale.currency) + ": " + _NEWS[sale.state]
 
     # ---- finding -----------------------------------------------------------------------------------------------
 
@@ -486,53 +457,22 @@ class Desk:
         return payment
 
     def _busy_with(self):
-        if self._current is not None and self._current.payment.in_progress:
+        if self.selling:
             return self._current.payment.sale.ref
-        if self._refund is not None and not self._refund.result:
-            return self._refund.sale.ref
-        return ""
+        return self._refunds.busy_with if self._refunds is not None else ""
 
 
-_KINDS = {
-    NEW: view.PREPARING,
-    PAYABLE: view.PAY,
-    PAID: view.PAID,
-    CANCELLED: view.CANCELLED,
-    EXPIRED: view.EXPIRED,
-    FAILED: view.FAILED,
-}
-_NEWS = {PAID: "paid after all", CANCELLED: "cancelled", EXPIRED: "expired unpaid", FAILED: "never started"}
-
-
-def _settled(ticket, now):
-    """Whether nothing more can come of it: a definite result that was acknowledged, or told and moved on from."""
+def _next_result(ticket, now):
+    """The result line of a sale, if it is due."""
     payment = ticket.payment
-    if payment.sale.is_open or payment.due_in(now) is not None:
-        return False
-    return payment.sale.acked or ticket.telling.finished
+    if payment.sale.acked or not ticket.telling.due(payment.result, now):
+        return None
+    ticket.telling.told(now)
+    return result_line(payment.sale, payment.result)
 
 
-def _sum_of(sale):
-    return sale.ref + " " + plain(sale.amount, sale.currency) + " " + sale.currency
-
-
-def _wait_line(payment, now):
-    left = max(payment.deadline - now + 999, 0) // 1000
-    return "WAIT " + payment.sale.ref + " " + payment.stage(now) + " " + str(left)
-
-
-def _result_line(sale, word):
-    return (
-        "RESULT "
-        + sale.ref
-        + " "
-        + word
-        + " "
-        + plain(sale.amount, sale.currency)
-        + " "
-        + sale.currency
-        + " "
-        + (sale.code or "-")
-        + " "
-        + (sale.reason or "-")
-    )
+def earlier(a, b):
+    """The lesser of two waits, either of which may be None."""
+    if a is None or b is None:
+        return a if b is None else b
+    return min(a, b)

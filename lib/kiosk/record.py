@@ -1,36 +1,54 @@
-"""One sale as it is kept: the fields that must outlive a power cut, and their line in the journal."""
+"""One sale or refund as it is kept: the fields that must outlive a power cut, and their line in the journal."""
 
 import binascii
 
 from micropython import const
 
-# States as they stand in the journal. One letter each; the order is the life of a sale.
+# States as they stand in the journal. One letter each while open; the order is the life of a sale.
 NEW = "N"  # accepted from the till; whether a request exists at Centrapay is not known
 PAYABLE = "P"  # id known; the patron may be looking at its QR code
-VOIDING = "V"  # to be cancelled; not known yet whether that won
+VOIDING = "V"  # to be cancelled; no void has gone out
+VOID_SENT = "W"  # a void may have gone out, which refunds what was paid
 PAID = "PAID"
 CANCELLED = "CANCELLED"
 EXPIRED = "EXPIRED"
 FAILED = "FAILED"
+REFUNDING = "R"  # a refund that may have gone out
+REFUNDED = "REFUNDED"
+REFUND_FAILED = "REFUND_FAILED"
 
-_OPEN = (NEW, PAYABLE, VOIDING)
-_STATES = (NEW, PAYABLE, VOIDING, PAID, CANCELLED, EXPIRED, FAILED)
+_OPEN = (NEW, PAYABLE, VOIDING, VOID_SENT, REFUNDING)
+_REFUND = (REFUNDING, REFUNDED, REFUND_FAILED)
+_STATES = _OPEN + _REFUND + (PAID, CANCELLED, EXPIRED, FAILED)
 _FIELDS = const(11)
-MAX_RECORD = const(256)
+MAX_RECORD = const(300)
 
 
 class Sale:
-    """A till's sale.
+    """A till's sale, or a refund of one: then ref, id and code are the sale's, amount and external_ref the refund's.
 
-    seq     counts the sales of this box; the highest is the newest
+    seq     counts the sales and refunds of this box; the highest is the newest
     amount  minor units
     at      seconds since 1970, 0 while the clock was not set
     id      "" until Centrapay gave one
     acked   whether the till has acknowledged the definite result
+    owed    whether the till was told UNKNOWN, or something that has changed since: it must hear the definite result
     """
 
     def __init__(
-        self, seq, ref, amount, currency, external_ref, at=0, state=NEW, identity="", code="", reason="", acked=False
+        self,
+        seq,
+        ref,
+        amount,
+        currency,
+        external_ref,
+        at=0,
+        state=NEW,
+        identity="",
+        code="",
+        reason="",
+        acked=False,
+        owed=False,
     ):
         self.seq = seq
         self.ref = ref
@@ -43,15 +61,20 @@ class Sale:
         self.code = code
         self.reason = reason
         self.acked = acked
+        self.owed = owed
 
     @property
     def is_open(self):
         """Whether its outcome is still to be found out."""
         return self.state in _OPEN
 
+    @property
+    def is_refund(self):
+        return self.state in _REFUND
+
 
 def pack(sale):
-    """The journal's line: fields joined by spaces, CRC-32 in front, LF behind. bytes, at most 256."""
+    """The journal's line: CRC-32, the fields joined by spaces, LF. bytes, 300 at most."""
     fields = (
         str(sale.seq),
         sale.ref,
@@ -63,14 +86,14 @@ def pack(sale):
         sale.id or "-",
         sale.code or "-",
         sale.reason or "-",
-        "A" if sale.acked else "-",
+        "A" if sale.acked else "U" if sale.owed else "-",
     )
     line = " ".join(fields).encode()
     return _crc(line) + b" " + line + b"\n"
 
 
 def unpack(line):
-    """The Sale of one journal line, or None for a torn or flipped one, which is never believed."""
+    """The Sale of one journal line, or None for an empty, torn or flipped one, which is never believed."""
     if len(line) < 10 or len(line) > MAX_RECORD or line[-1] != 10 or line[8] != 32:
         return None
     body = line[9:-1]
@@ -79,7 +102,7 @@ def unpack(line):
     fields = body.decode().split(" ")
     if len(fields) != _FIELDS or fields[6] not in _STATES:
         return None
-    seq, ref, amount, currency, external_ref, at, state, identity, code, reason, acked = fields
+    seq, ref, amount, currency, external_ref, at, state, identity, code, reason, mark = fields
     return Sale(
         int(seq),
         ref,
@@ -91,7 +114,8 @@ def unpack(line):
         _value(identity),
         _value(code),
         _value(reason),
-        acked == "A",
+        mark == "A",
+        mark == "U",
     )
 
 

@@ -28,12 +28,16 @@ _MARGIN = const(12)
 _QUIET = const(8)
 _LEAST_MODULE = const(2)
 _BAR_HIGH = const(6)
-_CODE_HIGH = const(28)
+_CODE_HIGH = const(32)
 _ICON_LEAST = const(94)
 _TICK_LEAST = const(126)
-_ICON_MOST = const(160)
+_ICON_MOST = const(166)
 _ICON_WIDE = const(128)
 _ASK = "Scan to pay"
+
+# Amounts have neither accents nor descenders: their line may be lower, and needs air above where it is huge.
+_AMOUNT_HIGH = const(37)
+_AMOUNT_GAP = const(8)
 
 # px free at the sides of text that is LEFT, CENTRE, RIGHT; what is centred was wrapped to more.
 _MARGINS = (12, 6, 0)
@@ -179,7 +183,7 @@ class Screens:
         if self._is_wide():
             clock = (_TEXT, wide - 82, 12, 70, 25, _INK, _WHITE, _MEDIUM, clock, RIGHT)
             return (clock, (_BAR, 0, 49, wide, _BAR_HIGH, _RAIL, _AMBER, filled))
-        clock = (_TEXT, wide - 66, high - 22, 54, 20, _INK, _WHITE, _SMALL, clock, RIGHT)
+        clock = (_TEXT, wide - 66, high - 24, 54, 17, _INK, _WHITE, _SMALL, clock, RIGHT)
         return (clock, (_BAR, 0, 64, wide, _BAR_HIGH, _RAIL, _AMBER, filled))
 
     def _pay_tall(self, view):
@@ -188,16 +192,17 @@ class Screens:
         high = self._panel.height
         amount = self._whole(view.amount, wide, _LARGE)
         paper, ink = _NOTED if view.note else (_INK, _WHITE)
-        return self._ticking(view) + (
+        # The code comes first: it is what the patron waits for.
+        tiles = ((_CODE, 0, 70, wide, high - 115, _WHITE, view.payload),) + self._ticking(view)
+        return tiles + (
             (_FILL, 0, 0, wide, 3, _INK),
             (_TEXT, 0, 3, wide, 22, _INK, _SOFT, _SMALL, view.merchant, CENTRE),
             (_TEXT, 0, 25, wide, 36, _INK, _WHITE, amount, view.amount, CENTRE),
             (_FILL, 0, 61, wide, 3, _INK),
-            (_CODE, 0, 70, wide, high - 115, _WHITE, view.payload),
-            (_TEXT, 0, high - 45, wide, 23, paper, ink, _SMALL, view.note or _ASK, CENTRE),
-            (_TEXT, 0, high - 22, wide - 66, 20, _INK, _SOFT, _SMALL, view.code, LEFT),
-            (_FILL, wide - 12, high - 22, 12, 20, _INK),
-            (_FILL, 0, high - 2, wide, 2, _INK),
+            (_TEXT, 0, high - 45, wide, 21, paper, ink, _SMALL, view.note or _ASK, CENTRE),
+            (_TEXT, 0, high - 24, wide - 66, 17, _INK, _SOFT, _SMALL, view.code, LEFT),
+            (_FILL, wide - 12, high - 24, 12, 17, _INK),
+            (_FILL, 0, high - 7, wide, 7, _INK),
         )
 
     def _pay_wide(self, view):
@@ -208,13 +213,12 @@ class Screens:
         words = wide - side
         amount = self._whole(view.amount, wide - 82, _LARGE)
         foot = self._panel.height - 34
-        tiles = list(self._ticking(view))
+        tiles = list(((_CODE, 0, head, side, side, _WHITE, view.payload),) + self._ticking(view))
         tiles += (
             (_TEXT, 0, 0, wide - 82, 49, _INK, _WHITE, amount, view.amount, LEFT),
             (_FILL, wide - 82, 0, 70, 12, _INK),
             (_FILL, wide - 82, 37, 70, 12, _INK),
             (_FILL, wide - 12, 0, 12, 49, _INK),
-            (_CODE, 0, head, side, side, _WHITE, view.payload),
             (_TEXT, side, foot, words, 34, _WHITE, _GREY, _SMALL, view.code, LEFT),
         )
         paper, ink = _NOTED if view.note else (_WHITE, _INK)
@@ -243,9 +247,12 @@ class Screens:
         hero = _HUGE if view.kind in (kinds.PAID, kinds.PREPARING) else _LARGE
         rows = []
         self._rows(rows, title, self._fitting(title, width, _LARGE), ink, 1, width)
-        self._rows(rows, view.amount, self._fitting(view.amount, width, hero), ink, 1, width)
+        font = self._fitting(view.amount, width, hero)
+        self._rows(rows, view.amount, font, ink, 1, width, _AMOUNT_GAP if font == _HUGE else 0)
+        if font == _LARGE and view.amount:
+            rows[-1] = (0, _AMOUNT_HIGH) + rows[-1][2:]
         self._always(rows, always, ink, foot - least, width)
-        self._rows(rows, view.method, self._fitting(view.method, width, _MEDIUM), ink, 2, width)
+        self._rows(rows, view.method, self._fitting(view.method, width, _MEDIUM), ink, 2, width, 4)
         if view.kind in (kinds.READY, kinds.PREPARING):
             self._rows(rows, view.merchant, _MEDIUM, soft, 3, width, 4)
         room = foot - least - _tall(rows) - 4
@@ -256,7 +263,8 @@ class Screens:
             y = max(0, spare // 2)
             tiles.append((_FILL, x, 0, width, y, paper))
         else:
-            y = max(0, spare if spare < _ICON_MOST else _ICON_MOST + (spare - _ICON_MOST) // 3)
+            # The same height wherever there is room: the icon must not hop from screen to screen.
+            y = max(0, min(spare, _ICON_MOST))
             if icon == "T" and y < _TICK_LEAST:
                 icon = "t"
             # Words come before pictures.
@@ -285,7 +293,7 @@ class Screens:
         rows = []
         # Centred text is drawn with half the margin it is wrapped to: here it may use all of that.
         self._rows(rows, view.note, _SMALL, ink, 4 if view.kind == kinds.OUT_OF_ORDER else 3, wide + _MARGIN)
-        top = end - _tall(rows) - 10
+        top = end - _tall(rows) - 13
         tiles.append((_FILL, 0, top, wide, 5, colour))
         self._column(tiles, rows, 0, top + 5, wide, end, colour, CENTRE)
         return top

@@ -54,7 +54,7 @@ _SETTINGS = {
     "panel_reset": (22, _PIN),
     "panel_backlight": (4, _PIN),
     "panel_brightness": (100, (5, 100)),
-    "watchdog_seconds": (30, (10, 300)),
+    "watchdog_seconds": (30, (25, 300)),
 }
 
 

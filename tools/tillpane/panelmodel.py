@@ -105,8 +105,11 @@ class PanelModel:
             self._command(command)
         return None
 
-    def replay(self, recording: bytes | str | pathlib.Path) -> None:
-        """Take a recorded spi.bin: one byte D/C level, four bytes length little-endian, the bytes; and so on."""
+    def replay(self, recording: bytes | str | pathlib.Path) -> PanelModel:
+        """Take a recorded spi.bin: one byte D/C level, four bytes length little-endian, the bytes; and so on.
+
+        Gives itself. Raises ValueError for a recording that is damaged or cut short.
+        """
         if not isinstance(recording, bytes):
             recording = pathlib.Path(recording).read_bytes()
         at = 0
@@ -120,6 +123,7 @@ class PanelModel:
             self.pin("dc", level)
             self.spi(recording[at : at + length])
             at += length
+        return self
 
     # what the eye sees
 

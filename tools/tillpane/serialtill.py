@@ -33,6 +33,7 @@ _REFUND_WORDS = ("REFUNDED", "REFUND_FAILED", "REFUND_UNKNOWN")
 _ANSWER_S = 2.0  # an answer comes at once; this is generous to 1200 baud
 _TRIES = 4
 _QUIET_S = 8.0  # the device speaks every 5 s while a sale is under way
+_LISTING_S = 30.0  # between two entries; while a sale is under way the box sends none
 _TRUTH_S = 60.0  # after a cancel, the longest wait for what happened
 _MAX_LINE = 256
 _REF = re.compile(r"[A-Za-z0-9._-]{1,24}")
@@ -390,6 +391,55 @@ def ask(port: str, request: str, baud: int = 9600) -> tuple[int, list[str]]:
         raise port_trouble(port, str(error), NO_DEVICE) from error
     finally:
         wire.close()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One sale or refund as the box has written it down. `date` is UTC, ISO 8601 basic; "" without a clock."""
+
+    number: str
+    date: str
+    ref: str
+    amount: str
+    currency: str
+    state: str
+    short_code: str
+
+
+def journal(port: str, count: int = 200, baud: int = 9600) -> list[Entry]:
+    """The newest sales and refunds of the box, oldest first. Raises Trouble where it says less than all of them."""
+    wire = Wire(port, baud)
+    try:
+        for _ in range(_TRIES):
+            wire.clear()
+            wire.send(f"JOURNAL {count}")
+            entries = _read_out(wire)
+            if entries is not None:
+                return entries
+    except (serial.SerialException, OSError) as error:
+        raise port_trouble(port, str(error), NO_DEVICE) from error
+    finally:
+        wire.close()
+    raise Trouble(f"Nothing answers at {port}, or not in full.", "Check cable, port and speed.", exit_code=NO_DEVICE)
+
+
+def _read_out(wire: Wire) -> list[Entry] | None:
+    """What comes up to END JOURNAL; None where it does not begin, does not end, or a line of it was lost."""
+    entries: list[Entry] = []
+    begun = False
+    until = time.monotonic() + _ANSWER_S
+    while (line := wire.line(until)) is not None:
+        if line.words[0] == "ERR":
+            raise Trouble(f"The box says: {line.text}.", "A sale may be under way; try again.", exit_code=FAILED)
+        if line.words[:2] == ("OK", "JOURNAL"):
+            begun, entries, until = True, [], time.monotonic() + _LISTING_S
+        elif begun and line.words[0] == "ENTRY" and len(line.words) == 8:
+            number, date, ref, amount, currency, state, code = line.words[1:]
+            entries.append(Entry(number, date.strip("-"), ref, amount, currency, state, code if code != "-" else ""))
+            until = time.monotonic() + _LISTING_S
+        elif line.words[:2] == ("END", "JOURNAL"):
+            return entries if begun and line.words[2:] == (str(len(entries)),) else None
+    return None
 
 
 def _answers(line: Line, asked: list[str]) -> bool:

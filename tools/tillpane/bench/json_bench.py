@@ -13,6 +13,7 @@ from jsonpick import Picker
 
 PATHS = ("id", "status", "url", "shortCode", "value.amount", "value.currency")
 _IDENTITY = "5ee0c486308f590260d9a07f"
+_OTHER = "5ee0c486308f590260d9b18e"
 
 
 def create_answer(items=0):
@@ -90,6 +91,7 @@ def _best_us(call, rounds):
     # The best of five: what it costs when nothing else had the processor.
     best = None
     for _ in range(5):
+        print(".")  # a board that says nothing for 10 s is taken for dead
         gc.collect()
         start = time.ticks_us()
         for _ in range(rounds):
@@ -105,11 +107,12 @@ def _allocated(call):
     call()
     gc.collect()
     gc.disable()
-    before = gc.mem_alloc()
-    call()
-    after = gc.mem_alloc()
-    gc.enable()
-    return after - before
+    try:
+        before = gc.mem_alloc()
+        call()
+        return gc.mem_alloc() - before
+    finally:
+        gc.enable()
 
 
 def say(case, unit, size, ours, alternative):
@@ -136,21 +139,37 @@ def _loaded(body):
         return None  # a board has no room for it
 
 
+def _new_each_time(body, use):
+    """A call that uses `body` with another id each time, as every create answer has: nothing of the last one helps."""
+    bodies = (body, body.replace(_IDENTITY.encode(), _OTHER.encode()).replace(b"CP-C7F-ZS5", b"CP-M2R-JA9"))
+    turn = [0]
+
+    def call():
+        turn[0] ^= 1
+        return use(bodies[turn[0]])
+
+    return call
+
+
 def main():
     picker = Picker(PATHS)
+
+    def ours(body):
+        return pick(picker, body, 1024)
+
     for items, rounds in ((0, 100), (14, 15)):
         body = create_answer(items)
-        assert pick(picker, body, 1024) == load(body)
-        ours = _best_us(lambda body=body: pick(picker, body, 1024), rounds)
-        say("json.time", "us", len(body), ours, _best_us(lambda body=body: load(body), rounds))
+        assert ours(body) == load(body)
+        spent = _best_us(_new_each_time(body, ours), rounds)
+        say("json.time", "us", len(body), spent, _best_us(_new_each_time(body, load), rounds))
     for size in (500, 2000, 8000, 65500):
         gc.collect()
         try:
             body = padded(size)
+            spent = _allocated(_new_each_time(body, ours))
         except MemoryError:
             continue
-        ours = _allocated(lambda body=body: pick(picker, body, 1024))
-        say("json.heap", "bytes", len(body), ours, _loaded(body))
+        say("json.heap", "bytes", len(body), spent, _loaded(body))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ class Air:
             _tear(writer)
             return
         self.connections += 1
-        with contextlib.suppress(OSError):
+        # Only close() cancels; asyncio's server would print that as a fault.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._flowing.wait()
             far_reader, far_writer = await asyncio.open_connection(*self._target)
             pair = (writer, far_writer)

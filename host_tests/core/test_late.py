@@ -1,0 +1,64 @@
+"""A provider that lets a payment through after the request had expired, and what may lie between. Found by the soak."""
+
+from fakes import Bench, Ledger
+
+
+def expired(expiry_s=20):
+    """A bench on which sale 1 has just been told EXPIRED."""
+    bench = Bench(Ledger(expiry_s * 1000), expiry_s=expiry_s)
+    bench.say("SALE 1 5.00")
+    while not bench.results("1"):
+        bench.run(200)
+    assert bench.results("1") == ["EXPIRED"]
+    return bench
+
+
+def pay_late(bench, identity="id000"):
+    request = bench.ledger.requests[identity]
+    request[0], request[5] = "paid", True
+
+
+def test_late_payment_of_a_sale_before_the_last_is_found_after_a_power_cut():
+    bench = expired()
+    bench.say("ACK 1")
+    bench.say("SALE 2 7.00")
+    bench.run(1000)
+    bench.boot()
+    pay_late(bench)
+    bench.run(40000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+    assert bench.journal.find("1").reason == "LATE"
+
+
+def test_late_payment_just_after_a_quick_restart_is_found():
+    bench = expired()
+    bench.boot()
+    bench.run(3000)
+    pay_late(bench)
+    bench.run(30000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+
+
+def test_an_acknowledged_sale_that_stayed_expired_is_read_again_without_a_word():
+    bench = expired()
+    bench.say("ACK 1")
+    bench.say("SALE 2 7.00")
+    bench.run(2000)
+    bench.ledger.pay("id001")
+    bench.run(2000)
+    bench.boot()
+    heard = len(bench.heard)
+    gets = bench.ledger.calls.count("get")
+    bench.run(60000)  # sale 2 is paid, so what is read is sale 1
+    assert not [line for line in bench.heard[heard:] if line.startswith("RESULT 1 ")]
+    assert bench.ledger.calls.count("get") > gets
+
+
+def test_late_payment_is_found_although_the_link_was_away_for_minutes():
+    bench = expired()
+    bench.ledger.down = True
+    pay_late(bench)
+    bench.run(300000, 500)
+    bench.ledger.down = False
+    bench.run(60000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]

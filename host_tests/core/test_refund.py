@@ -1,0 +1,250 @@
+"""Refunds against lost answers, power cuts, repeats and sums that are too large."""
+
+from fakes import Bench, FlashJournal
+
+from centrapay import RateLimited, Refused, SetupFault, Unknown
+from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING
+
+
+def paid():
+    bench = Bench()
+    bench.say("SALE 1 12.34")
+    bench.run(2000)
+    bench.ledger.pay()
+    bench.run(2000)
+    bench.say("ACK 1")
+    bench.heard.clear()
+    return bench
+
+
+def restarted(bench):
+    again = Bench(bench.ledger, FlashJournal(bench.journal.records))
+    again.now = bench.now
+    again.boot()
+    return again
+
+
+def returned(bench):
+    return sum(bench.ledger.refunds.values())
+
+
+def test_it_is_written_down_before_it_is_sent():
+    bench = paid()
+    seen = []
+    perform = bench.ledger.perform
+
+    def look(owner, verb, identity, now):
+        if verb == "refund":
+            seen.append([r.state for r in bench.journal.refunds("1").values()])
+        return perform(owner, verb, identity, now)
+
+    bench.ledger.perform = look
+    bench.say("REFUND 1 5.00")
+    bench.run(3000)
+    assert seen == [[REFUNDING]]
+    assert bench.journal.refunds("1")["T1-1-n-R500"].state == REFUNDED
+
+
+def test_full_flash_refuses_it_before_anything_is_sent():
+    bench = paid()
+    bench.journal.full = True
+    assert bench.say("REFUND 1 5.00").startswith("ERR NOT_READY FLASH_FAULT")
+    bench.run(3000)
+    assert not bench.ledger.refunds
+
+
+def test_power_cut_at_each_stage_ends_with_one_refund_and_the_truth():
+    for stage in ("before the call", "after the work", "after the answer"):
+        bench = paid()
+        bench.say("REFUND 1 5.00")
+        if stage != "before the call":
+            call = bench.desk.next_call(bench.now)
+            answer = bench.ledger.perform(call[0], call[1], call[2], bench.now)
+            if stage == "after the answer":
+                bench.desk.answered(call[0], call[1], answer, bench.now)
+        bench = restarted(bench)
+        bench.run(5000)
+        assert returned(bench) == 500, stage
+        assert bench.results("1") == ["REFUNDED"], (stage, bench.heard)
+        assert bench.say("STATUS 1").startswith("RESULT 1 REFUNDED 5.00"), stage
+        assert bench.say("ACK 1") == "OK ACK 1"
+        assert bench.say("STATUS 1") == "RESULT 1 PAID 12.34 NZD CP-id000 PART_REFUNDED"
+        bench = restarted(bench)
+        bench.run(5000)
+        assert bench.heard == [] and bench.ledger.calls.count("refund") <= 2
+
+
+def test_repeated_refund_is_answered_from_the_journal():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.run(3000)
+    bench.say("ACK 1")
+    assert bench.say("REFUND 1 5.00") == "RESULT 1 REFUNDED 5.00 NZD CP-id000 -"
+    bench = restarted(bench)
+    assert bench.say("REFUND 1 5.00") == "RESULT 1 REFUNDED 5.00 NZD CP-id000 -"
+    bench.run(3000)
+    assert bench.ledger.calls.count("refund") == 1
+
+
+def test_same_name_with_another_amount_is_an_error():
+    bench = paid()
+    bench.say("REFUND 1 5.00 A")
+    bench.run(3000)
+    assert bench.say("REFUND 1 6.00 A").startswith("ERR REF_AMOUNT")
+    assert returned(bench) == 500
+
+
+def test_more_than_the_sale_is_refused_here():
+    bench = paid()
+    bench.say("REFUND 1 10.00")
+    bench.run(3000)
+    assert bench.say("REFUND 1 5.00").startswith("ERR AMOUNT")
+    assert bench.say("REFUND 1").startswith("ERR AMOUNT")
+    assert bench.say("REFUND 1 2.34 B") == "OK REFUND 1 2.34 NZD"
+    bench.run(3000)
+    bench.say("ACK 1"), bench.say("ACK 1")
+    assert bench.say("STATUS 1").endswith(" REFUNDED") and returned(bench) == 1234
+
+
+def test_one_that_may_have_worked_counts_and_one_that_failed_does_not():
+    bench = paid()
+    bench.say("REFUND 1 10.00")
+    bench.ledger.fail["refund"] = Unknown("reset", True)
+    bench.step()
+    again = restarted(bench)
+    again.ledger.down = True
+    assert again.say("REFUND 1 5.00").startswith("ERR AMOUNT")
+    again.ledger.down = False
+    again.ledger.fail["refund"] = Refused("REFUND_DECLINED")
+    again.run(8000)
+    assert again.journal.refunds("1")["T1-1-n-R1000"].state == REFUND_FAILED
+    assert again.say("REFUND 1 5.00").startswith("OK REFUND")
+
+
+def test_unknown_after_a_minute_then_the_truth():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.ledger.lose = ["refund"]
+    bench.step()
+    bench.ledger.down = True
+    bench.run(70000)
+    assert bench.results("1") == ["REFUND_UNKNOWN"]
+    assert bench.say("SALE 2 1.00").startswith("OK SALE 2"), "the shop goes on"
+    bench.ledger.down = False
+    bench.run(5000)
+    bench.say("CANCEL 2")
+    bench.run(60000)
+    assert bench.results("1") == ["REFUND_UNKNOWN", "REFUNDED"] and returned(bench) == 500
+
+
+def test_never_sent_is_failed_and_can_be_tried_again():
+    bench = paid()
+    bench.ledger.down = True
+    bench.say("REFUND 1 5.00")
+    bench.run(70000)
+    assert bench.heard[-1] == "RESULT 1 REFUND_FAILED 5.00 NZD CP-id000 NO_CONNECTION"
+    bench.ledger.down = False
+    assert bench.say("REFUND 1 5.00") == "OK REFUND 1 5.00 NZD"
+    bench.run(3000)
+    assert bench.results("1") == ["REFUND_FAILED", "REFUNDED"] and returned(bench) == 500
+
+
+def test_a_setup_fault_after_a_lost_answer_is_not_failed():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.ledger.lose = ["refund"]
+    bench.step()
+    for _ in range(40):
+        bench.ledger.fail["refund"] = SetupFault("HTTP_401")
+        bench.run(2000)
+    assert bench.results("1") == ["REFUND_UNKNOWN"]
+    bench.run(600000, 2000)
+    assert bench.results("1") == ["REFUND_UNKNOWN", "REFUNDED"]
+
+
+def test_a_setup_fault_at_first_is_failed_and_staff_are_told():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.ledger.fail["refund"] = SetupFault("HTTP_401")
+    bench.run(1000)
+    assert bench.results("1") == ["REFUND_FAILED"] and bench.desk.setup_fault == "HTTP_401"
+
+
+def test_already_refunded_after_a_lost_answer_means_the_money_is_back():
+    bench = paid()
+    bench.say("REFUND 1")
+    bench.ledger.lose = ["refund"]
+    bench.step()
+    bench.ledger.fail["refund"] = Refused("ALREADY_REFUNDED")
+    bench.run(5000)
+    assert bench.results("1") == ["REFUNDED"]
+
+
+def test_a_429_puts_it_off():
+    bench = paid()
+    bench.say("REFUND 1")
+    bench.ledger.fail["refund"] = RateLimited(8)
+    bench.run(7000)
+    assert bench.results("1") == []
+    bench.run(4000)
+    assert bench.results("1") == ["REFUNDED"]
+
+
+def test_status_while_it_is_under_way():
+    bench = paid()
+    bench.say("REFUND 1")
+    assert bench.say("STATUS 1") == "WAIT 1 REFUNDING 0"
+    assert bench.say("INFO").endswith("BUSY 1")
+    assert bench.say("SALE 2 1.00").startswith("ERR BUSY 1")
+    bench.run(2000)
+    assert bench.say("SALE 2 1.00").startswith("OK SALE")
+
+
+def read_out(bench, count=""):
+    bench.say("JOURNAL " + count)
+    lines = []
+    for _ in range(400):
+        line = bench.desk.outbox(bench.now)
+        if line:
+            lines.append(line)
+        if line and line.startswith("END"):
+            return lines
+    raise AssertionError(lines)
+
+
+def test_the_journal_is_read_out_for_reconciliation():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.run(3000)
+    bench.say("ACK 1")
+    bench.say("SALE 2 1.00")
+    bench.run(1000)
+    assert [line for line in [bench.desk.outbox(bench.now) for _ in range(50)] if line and line[:5] == "ENTRY"] == []
+    bench.say("CANCEL 2")
+    bench.run(3000)
+    bench.say("ACK 2")
+    date = "20270115T080000Z"
+    assert read_out(bench) == [
+        "ENTRY 1 " + date + " 1 12.34 NZD PAID CP-id000",
+        "ENTRY 2 " + date + " 1 5.00 NZD REFUNDED CP-id000",
+        "ENTRY 3 " + date + " 2 1.00 NZD CANCELLED CP-id001",
+        "END JOURNAL 3",
+    ]
+    assert read_out(bench, "1")[0].startswith("ENTRY 3 ") and not bench.desk.listing
+    assert bench.say("JOURNAL 0").startswith("ERR SYNTAX") and bench.say("JOURNAL x").startswith("ERR SYNTAX")
+    assert bench.say("JOURNAL 201").startswith("ERR SYNTAX")
+
+
+def test_dates_are_right():
+    from kiosk.listing import _date
+
+    for unix, text in (
+        (0, "-"),
+        (951782400, "20000229T000000Z"),
+        (1709251199, "20240229T235959Z"),
+        (1709251200, "20240301T000000Z"),
+        (4102444799, "20991231T235959Z"),
+        (1798761599, "20261231T235959Z"),
+        (1798761600, "20270101T000000Z"),
+    ):
+        assert _date(unix) == text, (unix, _date(unix))

@@ -1,0 +1,149 @@
+"""Refunds of this box, without I/O: the one that the till waits for, and those that are still to be settled."""
+
+from micropython import const
+
+from kiosk.lines import result_line, sum_of
+from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING, Sale
+from kiosk.refund import Refund
+from till.amount import plain
+from till.line import LineError
+
+_MOST = const(8)
+
+
+class Refunds:
+    def __init__(self, journal, wall):
+        self._journal = journal
+        self._wall = wall
+        self._waited = None  # the one that the till waits for
+        self._all = []  # all that are not settled
+
+    def restore(self, record, now):
+        """After a restart: one that was open is sent again under its reference, one not acknowledged told again."""
+        self._all.append(Refund(record, self._journal, now, True))
+
+    def recover(self, now):
+        """A fault of ours ended the call in flight, if there was one."""
+        for refund in self._all:
+            refund.lost(now)
+
+    def start(self, sale, command, blocked, now):
+        """Takes a REFUND of a paid sale; returns the answer. Raises LineError, JournalError."""
+        amount = command.amount or sale.amount
+        external_ref = sale.external_ref + "-R" + (command.refund_ref or str(amount))
+        kept = self._journal.refunds(sale.ref)
+        record = kept.get(external_ref)
+        if record is not None and record.amount != amount:
+            raise LineError("REF_AMOUNT", "that refund was " + plain(record.amount, sale.currency))
+        if record is not None and record.state == REFUNDED:
+            return result_line(record, REFUNDED)
+        if blocked:
+            raise LineError("NOT_READY", blocked)
+        if amount > sale.amount - _given_back(kept, external_ref):
+            raise LineError("AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + ", less what went back")
+        refund = self._known(external_ref)
+        if refund is None:
+            refund = self._new(sale, amount, external_ref, record, now)
+        elif refund.sale.is_open:
+            refund.again(now)
+        else:
+            refund.retry(now)
+            self._journal.write(refund.sale)
+        self._waited = refund
+        return "OK REFUND " + sum_of(refund.sale)
+
+    def _new(self, sale, amount, external_ref, record, now):
+        if len(self._all) >= _MOST:
+            raise LineError("NOT_READY", "TOO_MANY_UNSETTLED")
+        was_open = record is not None and record.is_open
+        if record is None:
+            record = Sale(
+                self._journal.next_seq(), sale.ref, amount, sale.currency, external_ref, self._wall(), REFUNDING
+            )
+            record.id = sale.id
+            record.code = sale.code
+        record.state = REFUNDING
+        record.reason = ""
+        record.acked = False
+        self._journal.write(record)
+        refund = Refund(record, self._journal, now, was_open)
+        self._all.append(refund)
+        return refund
+
+    def _known(self, external_ref):
+        for refund in self._all:
+            if refund.external_ref == external_ref:
+                return refund
+        return None
+
+    def set_aside(self):
+        """The till began something new."""
+        self._waited = None
+        for refund in self._all:
+            refund.telling.moved_on()
+
+    def status(self, ref):
+        """What to answer a till that asks about this sale while a refund of it is not settled; None if none is."""
+        for refund in self._all:
+            if refund.sale.ref == ref and not refund.sale.acked:
+                return result_line(refund.sale, refund.result) if refund.result else "WAIT " + ref + " REFUNDING 0"
+        return None
+
+    def told(self, ref):
+        """The Refund of this sale that an acknowledgement is for, or None."""
+        for refund in self._all:
+            said = refund.sale.acked or refund.telling.is_done(refund.result)
+            if refund.sale.ref == ref and refund.result and not said:
+                return refund
+        return None
+
+    def mark(self, sale):
+        """What a till that asks should hear beside PAID: REFUNDED, PART_REFUNDED or nothing."""
+        given = sum([record.amount for record in self._journal.refunds(sale.ref).values() if record.state == REFUNDED])
+        if not given:
+            return ""
+        return REFUNDED if given >= sale.amount else "PART_REFUNDED"
+
+    @property
+    def busy_with(self):
+        """The reference of the sale whose refund the till waits for, or ""."""
+        waited = self._waited
+        return waited.sale.ref if waited is not None and waited.in_progress else ""
+
+    def next_result(self, now):
+        """The next result line that is due, or None."""
+        for refund in self._all:
+            if not refund.sale.acked and refund.telling.due(refund.result, now):
+                refund.telling.told(now)
+                return result_line(refund.sale, refund.result)
+        return None
+
+    def tick(self, now):
+        """Lets time pass, and forgets what is settled."""
+        settled = False
+        for refund in self._all:
+            refund.tick(now)
+            settled = settled or refund.is_settled()
+        if settled:
+            self._all = [refund for refund in self._all if not refund.is_settled()]
+
+    def next_call(self, now, waited):
+        """The call that is due as (refund, "refund", id), or None: of the one that is waited for, or of any."""
+        for refund in [self._waited] if waited else self._all:
+            if refund is not None and refund.next_call(now):
+                return refund, "refund", refund.sale.id
+        return None
+
+    def due_in(self, now, room):
+        """Milliseconds until a call may be due, or None; `room`: also of those that are not waited for."""
+        least = None
+        for refund in self._all:
+            if room or refund is self._waited:
+                due = refund.due_in(now)
+                least = due if least is None or due is not None and due < least else least
+        return least
+
+
+def _given_back(kept, but):
+    """Minor units of a sale's refunds that were made or may have been, without that one."""
+    return sum([r.amount for ref, r in kept.items() if ref != but and r.state != REFUND_FAILED])
