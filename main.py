@@ -43,9 +43,10 @@ async def out_of_order(screens, words):
 
 async def build():
     """The app; or, for ever, the reason why there is none: wrong settings or pins, a broken file system, no roots."""
+    options, problem = read_options()
+    gc.collect()
     import wiring
 
-    options, problem = read_options()
     panel, screens = wiring.build_screens(options)
     await panel.begin(options.panel_brightness)
     if problem:

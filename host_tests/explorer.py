@@ -320,7 +320,7 @@ class World(Bench):
 
     def check_refund(self, ref, word, amount):
         """A refund's word is true, and no more went back than was paid."""
-        external_ref = f"T1-{ref}-n-R{amount.replace('.', '')}"
+        external_ref = f"T1-{ref}-n-A{amount.replace('.', '')}"
         if word != "REFUND_UNKNOWN":
             done = external_ref in self.ledger.refunds
             went = "back" if done else "nowhere"

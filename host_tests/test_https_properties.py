@@ -135,6 +135,8 @@ def test_chunks_are_put_together(chunks, cuts):
 class FakeLink:
     """A connection that answers from a script: bytes to hand out, None for nothing yet, or an exception to raise."""
 
+    judged = True
+
     def __init__(self, script, refusal=None, takes=1 << 30):
         self.script = list(script)
         self.refusal = refusal

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from tillpane.sim.air import DOWN, SILENT, UP, Air, Clock
 from tillpane.sim import device as device_module
+from tillpane.sim.air import DOWN, SILENT, UP, Air, Clock
 from tillpane.sim.device import REPOSITORY, SimDevice, SimError
 from tillpane.sim.phone import request_id
 from tillpane.sim.till import Till

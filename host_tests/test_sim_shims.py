@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tillpane.interpreters import micropython
+from tillpane import interpreters
 from tillpane.sim.device import SHIMS
 
 
@@ -14,7 +14,7 @@ def micropython(script, tmp_path, **environment):
     path = tmp_path / "script.py"
     path.write_text(script)
     done = subprocess.run(
-        [micropython(), "-X", "heapsize=145wK", str(path)],
+        [interpreters.micropython(), "-X", "heapsize=145wK", str(path)],
         env=os.environ | {"MICROPYPATH": f"{SHIMS}:.frozen", "TZ": "UTC", **environment},
         cwd=tmp_path,
         capture_output=True,

@@ -42,7 +42,7 @@ def test_it_is_written_down_before_it_is_sent():
     bench.say("REFUND 1 5.00")
     bench.run(3000)
     assert seen == [[REFUNDING]]
-    assert bench.journal.refunds("1")["T1-1-n-R500"].state == REFUNDED
+    assert bench.journal.refunds("1")["T1-1-n-A500"].state == REFUNDED
 
 
 def test_full_flash_refuses_it_before_anything_is_sent():
@@ -117,7 +117,7 @@ def test_one_that_may_have_worked_counts_and_one_that_failed_does_not():
     again.ledger.down = False
     again.ledger.fail["refund"] = Refused("REFUND_DECLINED")
     again.run(8000)
-    assert again.journal.refunds("1")["T1-1-n-R1000"].state == REFUND_FAILED
+    assert again.journal.refunds("1")["T1-1-n-A1000"].state == REFUND_FAILED
     assert again.say("REFUND 1 5.00").startswith("OK REFUND")
 
 
@@ -248,3 +248,22 @@ def test_dates_are_right():
         (1798761600, "20270101T000000Z"),
     ):
         assert _date(unix) == text, (unix, _date(unix))
+
+
+def test_a_name_that_looks_like_an_amount_is_another_refund():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.run(3000)
+    bench.say("ACK 1")
+    bench.say("REFUND 1 5.00 500")
+    bench.run(3000)
+    assert sorted(bench.ledger.refunds.values()) == [500, 500]
+
+
+def test_a_refund_said_again_while_it_is_under_way_is_the_same_refund():
+    bench = paid()
+    assert bench.say("REFUND 1 5.00") == "OK REFUND 1 5.00 NZD"
+    assert bench.say("REFUND 1 5.00") == "OK REFUND 1 5.00 NZD"
+    assert bench.say("REFUND 1 4.00").startswith("ERR BUSY")
+    bench.run(3000)
+    assert list(bench.ledger.refunds.values()) == [500]

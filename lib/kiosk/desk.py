@@ -257,16 +257,27 @@ class Desk:
             state = "NOT_READY " + self.blocked
         elif self._busy_with():
             state = "BUSY " + self._busy_with()
+        elif self.setup_fault:
+            state = "NOT_READY " + self.setup_fault  # a sale may still be tried: the fault may have been mended
         return "INFO tillpane " + self._version + " " + self._terminal + " " + self._currency + " " + state
 
     def _start_refund(self, command, now):
-        busy = self._busy_with()
-        if busy:
-            raise LineError("BUSY", busy + " is still under way")
         known = self._known(command.ref, now)
         if known is None:
             raise LineError("NO_SUCH_SALE", command.ref)
         sale = known.sale if isinstance(known, Payment) else known
+        if self._refunds is not None and self._refunds.is_waited_for(sale, command):
+            return (
+                "OK REFUND "
+                + sale.ref
+                + " "
+                + plain(command.amount or sale.amount, sale.currency)
+                + " "
+                + sale.currency
+            )
+        busy = self._busy_with()
+        if busy:
+            raise LineError("BUSY", busy + " is still under way")
         if sale.state != PAID:
             raise LineError("NOT_PAID", sale.ref)
         return self._with_refunds().start(sale, command, self.blocked, now)

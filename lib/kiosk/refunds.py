@@ -30,7 +30,7 @@ class Refunds:
     def start(self, sale, command, blocked, now):
         """Takes a REFUND of a paid sale; returns the answer. Raises LineError, JournalError."""
         amount = command.amount or sale.amount
-        external_ref = sale.external_ref + "-R" + (command.refund_ref or str(amount))
+        external_ref = _refund_ref(sale, amount, command.refund_ref)
         kept = self._journal.refunds(sale.ref)
         record = kept.get(external_ref)
         if record is not None and record.amount != amount:
@@ -75,6 +75,14 @@ class Refunds:
             if refund.external_ref == external_ref:
                 return refund
         return None
+
+    def is_waited_for(self, sale, command):
+        """Whether this line is the refund that is under way, said again because its answer was lost."""
+        waited = self._waited
+        if waited is None or not waited.in_progress:
+            return False
+        amount = command.amount or sale.amount
+        return waited.external_ref == _refund_ref(sale, amount, command.refund_ref) and waited.amount == amount
 
     def set_aside(self):
         """The till began something new."""
@@ -142,6 +150,11 @@ class Refunds:
                 due = refund.due_in(now)
                 least = due if least is None or due is not None and due < least else least
         return least
+
+
+def _refund_ref(sale, amount, name):
+    """Its reference at Centrapay. A name that looks like an amount must not meet a refund without a name."""
+    return sale.external_ref + ("-R" + name if name else "-A" + str(amount))
 
 
 def _given_back(kept, but):

@@ -23,6 +23,7 @@ RANKS = {
     "https": 4,
     "jsonpick": 4,
     "qr": 4,
+    "resolver": 4,
 }
 HARDWARE = {"machine", "network", "esp", "esp32", "espnow", "bluetooth", "ntptime", "onewire", "neopixel"}
 # What a stock ESP32 image carries and this product may use. The u-names (ujson, utime ...) are aliases of old.
