@@ -21,7 +21,7 @@ sys.path.insert(0, HERE + "/core")
 
 from fakes import Answer, Bench, Ledger  # noqa: E402
 
-import kiosk.journal  # noqa: E402
+import kiosk.archive  # noqa: E402
 from centrapay import Centrapay, CentrapayError, Refused  # noqa: E402
 from https import HTTPSError  # noqa: E402
 from kiosk.app import App  # noqa: E402
@@ -58,6 +58,7 @@ class Flash:
 
     def __init__(self, image=None):
         self.data = bytearray(image or b"\xff" * (_BLOCK * _BLOCKS))
+        Flash.latest = self
         self.cut_at = 0
         self.mode = "whole"
         self.count = 0
@@ -466,6 +467,9 @@ def check_truth(box, sale):
 # ---- seeded faults: a probe that did not find these would prove nothing ----------------------------------------------
 
 
+aim = []  # how many writes had been made when a seeded fault went to work: where a cut meets it
+
+
 def careless_compaction():
     """The old file is removed before the new one takes its name."""
 
@@ -474,10 +478,11 @@ def careless_compaction():
             return getattr(os, name)
 
         def rename(self, old, new):
+            aim.append(Flash.latest.count)
             os.remove(new)
             os.rename(old, new)
 
-    kiosk.journal.os = Files()
+    kiosk.archive.os = Files()
 
 
 def id_in_memory_only():
@@ -546,8 +551,9 @@ class Bout:
             return 0
         writes = box.flash.count
         self.verify(box, "no cut")
+        numbers = range(aim[0], aim[0] + 9) if aim else range(self.first, writes + 1, self.step)
         for mode in _MODES:
-            for n in range(self.first, writes + 1, self.step):
+            for n in numbers:
                 self.cut(n, mode, 0)
                 if self.broken and self.one_is_enough:
                     return writes
