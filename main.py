@@ -6,6 +6,8 @@ import sys
 
 import machine
 
+from ondemand import drop_modules
+
 _SETTINGS = "settings.json"
 _MAINTENANCE_MS = 600000
 _COLLECT_EVERY = 16384  # bytes; an uncollected heap would grow into the memory that TLS needs
@@ -30,13 +32,11 @@ def read_options():
         return stand_in(), error.words
 
 
-async def out_of_order(screens, words):
+async def out_of_order(screens, view):
     """Shows what staff should do, for ever; the REPL stays within reach."""
-    from kiosk import view
-
-    print("[tillpane] out of order:", words)
-    await screens.show(view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display."))
-    print("[tillpane] screen", view.NAMES[view.OUT_OF_ORDER])
+    print("[tillpane] out of order:", view.detail)
+    await screens.show(view)
+    print("[tillpane] screen out-of-order")
     while True:
         await asyncio.sleep_ms(1000)
 
@@ -44,32 +44,25 @@ async def out_of_order(screens, words):
 async def build():
     """The app; or, for ever, the reason why there is none: wrong settings or pins, a broken file system, no roots."""
     options, problem = read_options()
+    drop_modules("kiosk.settings")  # before more is loaded: the heap must not grow into what TLS needs
     gc.collect()
     import wiring
 
     panel, screens = wiring.build_screens(options)
-    await panel.begin(options.panel_brightness)
+    await panel.begin(options["panel_brightness"])
     if problem:
-        await out_of_order(screens, problem)
+        await out_of_order(screens, wiring.out_of_order(problem))
     try:
-        return wiring.build_app(options, screens, start_watchdog(options.watchdog_seconds * 1000))
+        return wiring.build_app(options, screens, start_watchdog(options["watchdog_seconds"] * 1000))
     except Exception as error:  # noqa: BLE001, whatever it is, staff must see it
         sys.print_exception(error)
-        await out_of_order(screens, "Start failed: " + type(error).__name__ + " " + str(error))
-
-
-def forget(*names):
-    """Drops modules that are not needed again; each is also an attribute of its package."""
-    for name in names:
-        package, _, inner = name.rpartition(".")
-        if package:
-            delattr(sys.modules[package], inner)
-        del sys.modules[name]
+        words = "Start failed: " + type(error).__name__ + " " + str(error)
+        await out_of_order(screens, wiring.out_of_order(words))
 
 
 async def start():
     app = await build()
-    forget("wiring", "kiosk.settings")
+    drop_modules("wiring")
     gc.collect()
     gc.threshold(_COLLECT_EVERY)
     await app.run()

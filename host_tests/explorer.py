@@ -398,6 +398,8 @@ def frozen(thing, now, depth=0):
         return thing
     if isinstance(thing, int):
         return thing
+    if isinstance(thing, (bytearray, memoryview)):
+        return bytes(thing)
     if isinstance(thing, (list, tuple)):
         return [frozen(item, now, depth + 1) for item in thing]
     if isinstance(thing, dict):

@@ -30,6 +30,26 @@ class Nowhere:
         pass
 
 
+class Roots:
+    """All that were given, tried in turn."""
+
+    def __init__(self, ders):
+        self.ders = ders
+        self.refusals = 0
+        self.accepts = 0
+
+    def current(self):
+        return self.ders[0]
+
+    def refused(self):
+        self.refusals += 1
+        self.ders = self.ders[1:] + self.ders[:1]
+        return self.refusals % len(self.ders) != 0
+
+    def accepted(self):
+        self.accepts += 1
+
+
 class Probe:
     def __init__(self, plan):
         self.plan = plan
@@ -38,7 +58,8 @@ class Probe:
         for name in plan["roots"]:
             with open(name, "rb") as file:
                 roots.append(file.read())
-        self.http = HTTPS(plan["host"], plan["port"], roots, lambda: self.clock, self.resolve)
+        self.roots = Roots(roots)
+        self.http = HTTPS(plan["host"], plan["port"], self.roots, lambda: self.clock, self.resolve)
 
     async def resolve(self, host):
         await asyncio.sleep_ms(self.plan.get("resolve_ms", 0))
@@ -53,6 +74,8 @@ class Probe:
                 http = self.http
                 report["connected"] = http.connected
                 report["handshakes"] = http.handshakes
+                report["refusals"] = self.roots.refusals
+                report["accepts"] = self.roots.accepts
                 report["out"] = http.sent
                 report["in"] = http.received
                 print(json.dumps(report))

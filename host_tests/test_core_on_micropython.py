@@ -21,7 +21,7 @@ def lib(tmp_path_factory):
     if not can_compile():
         pytest.skip("mpy-cross makes native code for x86-64 hosts only")
     target = tmp_path_factory.mktemp("lib")
-    compile_tree(ROOT / "lib", target)
+    compile_tree(ROOT / "lib", target, joined=False)
     return target
 
 

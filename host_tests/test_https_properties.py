@@ -178,9 +178,17 @@ class FakeLink:
         self.closed = True
 
 
+class OneRoot:
+    def refused(self):
+        return False
+
+    def accepted(self):
+        pass
+
+
 class Client(HTTPS):
     def __init__(self, *links):
-        super().__init__("127.0.0.1", 443, [b"der"], lambda: True)
+        super().__init__("127.0.0.1", 443, OneRoot(), lambda: True)
         self.links = list(links)
         self.used = []
 

@@ -255,7 +255,7 @@ class Answer:
             if self._state == _UNTIL_END:
                 self._body += size
                 if self._body > _BODY_MAX:
-                    raise BadAnswer("body too large")
+                    raise BadAnswer("too large")
                 sink.feed(buf, start, end)
                 return end
             if size > self._left:
@@ -281,11 +281,11 @@ class Answer:
         state = self._state
         if state in (_CHUNK_SIZE, _CHUNK_END):
             if self._size + size > _LINE_MAX:
-                raise BadAnswer("chunk line too long")
+                raise BadAnswer("too large")
         else:
             self._head += size
             if self._head > _HEAD_MAX:
-                raise BadAnswer("head too large")
+                raise BadAnswer("too large")
         if stop >= 0 and not self._size:
             if stop == start or buf[stop - 1] != 13:
                 raise BadAnswer("bare LF")
@@ -318,19 +318,19 @@ class Answer:
             self._status_line(buf, start, end)
         elif state == _CHUNK_END:
             if start != end:
-                raise BadAnswer("chunk longer than said")
+                raise BadAnswer("bad chunk")
             self._state = _CHUNK_SIZE
         else:
             self._chunk(_chunk_size(buf, start, end, _BODY_MAX))
 
     def _status_line(self, buf, start, end):
         if end - start < 12 or (end - start > 12 and buf[start + 12] != 32) or buf[start + 8] != 32:
-            raise BadAnswer("no status line")
+            raise BadAnswer("bad status")
         if not _same(buf, start, start + 7, b"http/1.", 7) or buf[start] != 72 or buf[start + 7] not in b"01":
-            raise BadAnswer("not HTTP/1.1")
+            raise BadAnswer("bad status")
         self.status = _number(buf, start + 9, start + 12, 599)
         if self.status < 100:
-            raise BadAnswer("no such status")
+            raise BadAnswer("bad status")
         self._old = buf[start + 7] == 48
         if self._old:
             self.keep = False
@@ -339,13 +339,13 @@ class Answer:
     def _field(self, buf, start, end):
         self._fields += 1
         if self._fields > _FIELDS_MAX:
-            raise BadAnswer("too many fields")
+            raise BadAnswer("too large")
         overlong = end - start > _LINE_MAX - 2
         if overlong:
             end = start + _LINE_MAX - 2
         colon = _colon(buf, start, end)
         if colon < 0:
-            raise BadAnswer("bad field line")
+            raise BadAnswer("bad field")
         if self._state == _TRAILER:
             return
         size = colon - start
@@ -360,7 +360,7 @@ class Answer:
         if not known:
             return
         if overlong:
-            raise BadAnswer("field too long")
+            raise BadAnswer("too large")
         start = colon + 1
         while start < end and buf[start] in b" \t":
             start += 1
@@ -372,13 +372,13 @@ class Answer:
         # A field that matters; `name` is the length of its name, which tells them apart.
         if name == 14:
             if self._length >= 0:
-                raise BadAnswer("two lengths")
+                raise BadAnswer("bad length")
             self._length = _number(buf, start, end, _BODY_MAX)
             if self._length < 0:
                 raise BadAnswer("bad length")
         elif name == 17:
             if self._chunked or not _same(buf, start, end, b"chunked", 7):
-                raise BadAnswer("transfer coding")
+                raise BadAnswer("bad coding")
             self._chunked = True
         elif name == 10:
             if _lists_close(buf, start, end):
@@ -392,10 +392,10 @@ class Answer:
             self.done = True
             return
         if self._chunked and (self._length >= 0 or self._old):
-            raise BadAnswer("transfer coding")
+            raise BadAnswer("bad coding")
         if self.status < 200:
             if self.status == 101 or self._chunked or self._length >= 0:
-                raise BadAnswer("bad interim answer")
+                raise BadAnswer("bad status")
             self._state = _STATUS
         elif self.status in (204, 304):
             self.keep = self.keep and self._length <= 0 and not self._chunked
@@ -413,10 +413,10 @@ class Answer:
 
     def _chunk(self, size):
         if size < 0:
-            raise BadAnswer("bad chunk size")
+            raise BadAnswer("bad chunk")
         self._body += size
         if self._body > _BODY_MAX:
-            raise BadAnswer("body too large")
+            raise BadAnswer("too large")
         self._left = size
         self._state = _CHUNK if size else _TRAILER
 
@@ -547,14 +547,14 @@ class Link:
 class HTTPS:
     """A client for one host.
 
-    roots          list of DER bytes, each a root certificate that may end the server's chain; dropped once loaded
+    roots          what may end the server's chain, one at a time, as each root in use costs memory all the time:
+                   current() -> DER bytes; accepted(): the server was verified with it; refused() -> whether there is
+                   another to try with this server
     clock_is_set   callable; False until certificates can be judged
     resolve        coroutine function host -> address; without it getaddrinfo, which blocks, asks for the host itself
     """
 
     def __init__(self, host, port, roots, clock_is_set, resolve=None):
-        if not roots:
-            raise ValueError("no roots")
         if not _plain(_ascii(host), len(host), 0x21, 0):
             raise ValueError("host")
         self.retry_after = None
@@ -624,10 +624,10 @@ class HTTPS:
         self._judged = False
         try:
             self._context = _trial_context(root)
-            await self._connect()
+            await self._attempt()
         except Untrusted as error:
             if not self._judged:
-                raise HTTPSError("no certificate was judged: " + str(error))
+                raise HTTPSError("not judged: " + str(error))
             return True
         finally:
             self._context = kept
@@ -707,7 +707,7 @@ class HTTPS:
         if _is_refusal(error):
             raise Untrusted(str(error))
         if not repeatable or self._answer.began or self._link is None:
-            raise HTTPSError("connection lost: " + str(error))
+            raise HTTPSError("lost: " + str(error))
         self.close()
 
     def _usable(self):
@@ -724,21 +724,34 @@ class HTTPS:
         return False
 
     async def _connect(self):
-        if not self._clock_is_set():
-            raise ClockUnset("clock not set")
-        try:
-            await self._dial()
-        except (OSError, MemoryError) as error:
-            if not _is_memory(error):
-                raise HTTPSError("no connection: " + str(error))
-            gc.collect()
-            await self._dial_again()
+        # Under one root after the other, while the server is refused.
+        while True:
+            try:
+                await self._attempt()
+            except Untrusted as error:
+                words = str(error)
+                if "certificate" in words and "signed" not in words:
+                    raise  # its host name or its dates: no other root would help
+                self._context = None
+                if not self._roots.refused():
+                    raise
+            else:
+                self._roots.accepted()
+                return
 
-    async def _dial_again(self):
-        try:
-            await self._dial()
-        except (OSError, MemoryError) as error:
-            raise HTTPSError("no connection: " + str(error))
+    async def _attempt(self):
+        if not self._clock_is_set():
+            raise ClockUnset("no clock")
+        again = True
+        while True:
+            try:
+                await self._dial()
+                return
+            except (OSError, MemoryError) as error:
+                if not again or not _is_memory(error):
+                    raise HTTPSError("no link: " + str(error))
+            again = False
+            gc.collect()
 
     async def _dial(self):
         import socket
@@ -780,8 +793,7 @@ class HTTPS:
 
     def _new_link(self):
         if self._context is None:
-            self._context = _context(self._roots)
-            self._roots = None
+            self._context = _context(self._roots.current())
         return Link(self._context, self._host)
 
     def _compose(self, method, path, headers, body):
@@ -812,7 +824,7 @@ class HTTPS:
     def _put(self, piece, at):
         end = at + len(piece)
         if end > _BUFFER:
-            raise ValueError("request head too long")
+            raise ValueError("too large")
         _copy(self._buf, at, piece, len(piece))
         return end
 
@@ -891,21 +903,20 @@ def _check(method, path, headers):
 
 def _trial_context(root):
     try:
-        return _context([root])
+        return _context(root)
     except Untrusted as error:
         raise ValueError(str(error))
 
 
-def _context(roots):
+def _context(root):
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
-    for der in roots:
-        try:
-            context.load_verify_locations(der)
-        except ValueError:
-            raise Untrusted("root not understood")
+    try:
+        context.load_verify_locations(root)
+    except ValueError:
+        raise Untrusted("bad root")
     if context.verify_mode != tls.CERT_REQUIRED:
-        raise Untrusted("verification is off")
+        raise Untrusted("unverified")
     return context

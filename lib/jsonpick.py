@@ -12,6 +12,8 @@ The names are compiled into a trie of bytes; keys are matched after unescaping, 
 import micropython
 from micropython import const
 
+from ondemand import drop_modules, load_module
+
 # Work area. One byte each unless noted.
 _STATE = const(0)
 _DEPTH = const(1)
@@ -485,65 +487,6 @@ def _same(text: ptr8, kept: ptr8, size: int) -> int:
     return 1
 
 
-def _steps(path):
-    # "items[0].id" -> ["items", 0, "id"]
-    steps = []
-    for part in path.split("."):
-        name, *indices = part.split("[")
-        if name:
-            steps.append(name)
-        elif steps or not indices:
-            raise ValueError("path " + path)
-        for index in indices:
-            if not index.endswith("]") or not index[:-1].isdigit() or int(index[:-1]) > 254:
-                raise ValueError("path " + path)
-            steps.append(int(index[:-1]))
-    return steps
-
-
-class _Tables:
-    # Compiles paths. trie: 4 bytes a node (byte or index, sibling, child, value node); node 0 matches nothing.
-    # values: 4 bytes a node (slot, keys, elements, seen); node 0 is nobody's, node 1 is the document.
-    def __init__(self):
-        self.trie = bytearray(4)
-        self.values = bytearray(8)
-
-    def add(self, path, slot):
-        value = 1
-        for step in _steps(path):
-            if isinstance(step, int):
-                at = self._node(self.values, 4 * value + 2, step)
-            else:
-                at = 0
-                for byte in step.encode():
-                    at = self._node(self.trie, 4 * at + 2, byte) if at else self._node(self.values, 4 * value + 1, byte)
-            value = self.trie[4 * at + 3] or self._value(at)
-        if self.values[4 * value]:
-            raise ValueError("path twice: " + path)
-        self.values[4 * value] = slot
-
-    def _node(self, heads, place, byte):
-        at = heads[place]
-        while at:
-            if self.trie[4 * at] == byte:
-                return at
-            at = self.trie[4 * at + 1]
-        at = len(self.trie) // 4
-        if at > 255:
-            raise ValueError("paths too long")
-        self.trie.extend(bytes((byte, heads[place], 0, 0)))
-        heads[place] = at
-        return at
-
-    def _value(self, at):
-        value = len(self.values) // 4
-        if value > 255:
-            raise ValueError("too many paths")
-        self.values.extend(bytes(4))
-        self.trie[4 * at + 3] = value
-        return value
-
-
 def _put16(w, place, value):
     w[place] = value & 255
     w[place + 1] = value >> 8
@@ -560,7 +503,8 @@ class Picker:
     def __init__(self, paths, limit=320, depth=12):
         if not 32 <= limit <= 8192 or not 1 <= depth <= _MAX_LEVELS:
             raise ValueError("limit or depth")
-        tables = _Tables()
+        tables = load_module("jsonpaths").Tables()
+        drop_modules("jsonpaths")
         self._slots = {}
         for path in paths:
             self._slots[path] = len(self._slots)

@@ -5,7 +5,6 @@ no lambda, no class.
 """
 
 import binascii
-import os
 
 import machine
 import network
@@ -13,27 +12,25 @@ from micropython import const
 
 from centrapay import Centrapay
 from https import HTTPS
-from kiosk import payload
+from kiosk import payload, view
 from kiosk.app import App, nonce
+from kiosk.button import Button
 from kiosk.clock import Clock
-from kiosk.desk import Desk
 from kiosk.journal import Journal
+from kiosk.roots import Roots, read_root
 from kiosk.screens import FONTS, Screens
-from kiosk.settings import split_host, split_url
 from kiosk.supervisor import Supervisor
-from kiosk.version import VERSION
 from kiosk.wifi import Wifi
+from ondemand import drop_modules, load_module
 from panel import Backlight, Font, Panel
 from qr import QR
 from resolver import Resolver
-from till.line import LineReader
 
 _JOURNAL = "journal.log"
 _ROOTS = "firmware/roots"
 _FONTS = "lib/panel/fonts/"
 _WRONG_ROOT = "firmware/selftest.der"
 _HEART_MS = 20000  # a call to a server that hangs takes 15 s, and its task is well
-_ROOT_BYTES = const(2048)
 _PARITY = {"none": None, "even": 0, "odd": 1}
 _UART_BUFFER = const(2048)  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
 
@@ -52,34 +49,34 @@ def output(pin, level):
 def build_screens(options):
     """(Panel, Screens) of these settings."""
     spi = machine.SPI(
-        options.panel_spi,
-        baudrate=options.panel_baud,
+        options["panel_spi"],
+        baudrate=options["panel_baud"],
         polarity=0,
         phase=0,
-        sck=machine.Pin(options.panel_sck),
-        mosi=machine.Pin(options.panel_mosi),
+        sck=machine.Pin(options["panel_sck"]),
+        mosi=machine.Pin(options["panel_mosi"]),
     )
     panel = Panel(
         spi,
-        output(options.panel_dc, 0),
-        output(options.panel_cs, 1),
-        output(options.panel_reset, 1),
-        backlight(options.panel_backlight),
-        controller=options.panel_controller,
-        width=options.panel_width,
-        height=options.panel_height,
-        rotation=options.panel_rotation,
-        x_offset=options.panel_x_offset,
-        y_offset=options.panel_y_offset,
-        invert=None if options.panel_invert == "auto" else options.panel_invert == "on",
-        bgr=options.panel_bgr,
+        output(options["panel_dc"], 0),
+        output(options["panel_cs"], 1),
+        output(options["panel_reset"], 1),
+        backlight(options["panel_backlight"]),
+        controller=options["panel_controller"],
+        width=options["panel_width"],
+        height=options["panel_height"],
+        rotation=options["panel_rotation"],
+        x_offset=options["panel_x_offset"],
+        y_offset=options["panel_y_offset"],
+        invert=None if options["panel_invert"] == "auto" else options["panel_invert"] == "on",
+        bgr=options["panel_bgr"],
     )
     fonts = [Font(_FONTS + name + ".font") for name in FONTS]
     return panel, Screens(panel, QR(), fonts)
 
 
 def build_wlan(options):
-    network.hostname(options.hostname)
+    network.hostname(options["hostname"])
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
     wlan.config(reconnects=0, pm=network.WLAN.PM_NONE)
@@ -88,75 +85,95 @@ def build_wlan(options):
 
 def build_till(options):
     return machine.UART(
-        options.till_uart,
-        baudrate=options.till_baud,
-        bits=options.till_bits,
-        parity=_PARITY[options.till_parity],
-        stop=options.till_stop,
-        tx=machine.Pin(options.till_tx),
-        rx=machine.Pin(options.till_rx),
+        options["till_uart"],
+        baudrate=options["till_baud"],
+        bits=options["till_bits"],
+        parity=_PARITY[options["till_parity"]],
+        stop=options["till_stop"],
+        tx=machine.Pin(options["till_tx"]),
+        rx=machine.Pin(options["till_rx"]),
         rxbuf=_UART_BUFFER,
         txbuf=1024,
         timeout=0,
-        invert=machine.UART.INV_TX | machine.UART.INV_RX if options.till_invert else 0,
+        invert=machine.UART.INV_TX | machine.UART.INV_RX if options["till_invert"] else 0,
     )
 
 
-def read_root(path):
-    with open(path, "rb") as file:
-        return file.read(_ROOT_BYTES)
+def build_desk(options, terminal, *desk):
+    """The desk for this kind of till; only its protocol is loaded."""
+    if options["till_kind"] == "line":
+        from kiosk.linedesk import LineDesk
+
+        return LineDesk(*desk, checksum=options["till_checksum"] == "required")
+    protocol = load_module("till." + options["till_protocol"])
+    if options["till_kind"] == "terminal":
+        from kiosk.terminaldesk import TerminalDesk
+
+        link = load_module("till.ecr").Options(options["currency"], options["till_variant"], terminal[:8])
+        return TerminalDesk(protocol.Protocol(link), *desk)
+    return build_display_desk(options, protocol.Dialect, *desk)
 
 
-def read_roots():
-    roots = []
-    for name in sorted(os.listdir(_ROOTS)):
-        if name.endswith(".der"):
-            roots.append(read_root(_ROOTS + "/" + name))
-    if not roots:
-        raise OSError("no CA roots in " + _ROOTS)
-    return roots
+def build_display_desk(options, dialect, *desk):
+    from kiosk.displaydesk import DisplayDesk
+
+    words = load_module("till.words").lists(
+        options["till_due_words"], options["till_total_words"], options["till_veto_words"]
+    )
+    drop_modules("till.words")
+    start, stable_ms = options["till_start"], options["till_stable_seconds"] * 1000
+    return DisplayDesk(dialect, words, options["till_numbers"], start, stable_ms, *desk)
+
+
+def build_button(options):
+    if options["button_pin"] < 0:
+        return None
+    return Button(machine.Pin(options["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP).value)
+
+
+def out_of_order(words):
+    """The View of a box that staff must see to."""
+    return view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display.")
 
 
 def build_app(options, screens, watchdog):
     """The App of these settings. `watchdog` has feed()."""
     chip = binascii.hexlify(machine.unique_id()).decode()
-    terminal = options.terminal_id or "TP" + chip[-6:].upper()
-    server, port = split_host(options.ntp_server, 123, "ntp_server")
+    terminal = options["terminal_id"] or "TP" + chip[-6:].upper()
     wlan = build_wlan(options)
     resolve = Resolver(wlan).resolve
-    clock = Clock(machine.RTC().datetime, server, port, resolve)
-    host, port = split_url(options.api_url)
-    https = HTTPS(host, port, read_roots(), clock.is_set, resolve)
+    clock = Clock(machine.RTC().datetime, options["ntp_host"], options["ntp_port"], resolve)
+    https = HTTPS(options["api_host"], options["api_port"], Roots(_ROOTS), clock.is_set, resolve)
     centrapay = Centrapay(
         https,
-        options.api_key,
-        options.config_id,
+        options["api_key"],
+        options["config_id"],
         terminal,
-        options.device_id or "esp32-" + chip,
-        options.merchant_account_id,
-        options.jwt,
+        options["device_id"] or "esp32-" + chip,
+        options["merchant_account_id"],
+        options["jwt"],
     )
     journal = Journal(_JOURNAL)
     journal.open()
-    desk = Desk(
+    desk = build_desk(
+        options,
+        terminal,
         journal,
-        options.currency,
-        options.expiry_seconds,
+        options["currency"],
+        options["expiry_seconds"],
         terminal,
         centrapay.can_find,
         nonce,
         clock.wall,
-        payload.service if options.qr_payload == "service" else payload.url,
-        options.qr_payload == "url",
-        options.merchant_name,
-        VERSION,
+        payload.service if options["qr_payload"] == "service" else payload.url,
+        options["qr_payload"] == "url",
+        options["merchant_name"],
     )
-    wifi = Wifi(wlan, options.wifi_ssid, options.wifi_password)
+    wifi = Wifi(wlan, options["wifi_ssid"], options["wifi_password"])
     till = build_till(options)
-    supervisor = Supervisor(watchdog.feed, clock.now, max(options.watchdog_seconds * 500, _HEART_MS))
+    supervisor = Supervisor(watchdog.feed, clock.now, max(options["watchdog_seconds"] * 500, _HEART_MS))
     return App(
         till,
-        LineReader(),
         desk,
         centrapay,
         https,
@@ -165,6 +182,8 @@ def build_app(options, screens, watchdog):
         clock,
         journal,
         supervisor,
-        options,
+        options["till_baud"],
+        options["expiry_seconds"],
         read_root(_WRONG_ROOT),
+        build_button(options),
     )

@@ -1,8 +1,9 @@
 """Hand-written stand-ins behind the verbs of the real things."""
 
 from centrapay import Refused, Unknown
-from kiosk.desk import Desk
+from kiosk.desk import Refusal
 from kiosk.journal import JournalError
+from kiosk.linedesk import LineDesk
 from kiosk.record import EXPIRED, pack, unpack
 from till.line import LineError, understand
 
@@ -182,7 +183,7 @@ class Bench:
 
     def boot(self):
         """Power on with what is in the journal."""
-        self.desk = Desk(
+        self.desk = LineDesk(
             self.journal,
             "NZD",
             self.expiry_s,
@@ -191,8 +192,8 @@ class Bench:
             lambda: "n",
             lambda: 1800000000,
             lambda payment: payment.url.encode(),
-            merchant="Shop",
-            version="0",
+            True,
+            "Shop",
         )
         self.desk.restore(self.now)
         self.desk.blocked = ""
@@ -200,7 +201,7 @@ class Bench:
     def say(self, line):
         try:
             answer = self.desk.command(understand(line.encode(), "NZD"), self.now)
-        except LineError as error:
+        except (LineError, Refusal) as error:
             answer = "ERR " + error.code + " " + error.words
         self.heard.append(answer)
         return answer

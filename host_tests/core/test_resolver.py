@@ -5,7 +5,8 @@ import os
 import socket
 import time
 
-from resolver import ResolveError, Resolver, answer, is_literal, question
+from dns import ResolveError, answer, question
+from resolver import Resolver, is_literal
 
 HOST = "service.centrapay.com"
 ADDRESS = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4"

@@ -17,7 +17,7 @@ def complaint(**changes):
 
 def test_defaults():
     settings = parse(_LEAST)
-    assert settings.till_baud == 9600 and settings.currency == "NZD" and settings.qr_payload == "url"
+    assert settings["till_baud"] == 9600 and settings["currency"] == "NZD" and settings["qr_payload"] == "url"
 
 
 def test_comments_are_ignored_and_unknown_names_are_not():

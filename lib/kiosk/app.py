@@ -10,16 +10,14 @@ from micropython import const
 from centrapay import CentrapayError, Unknown
 from https import ClockUnset, HTTPSError, Untrusted
 from kiosk import view
+from kiosk.button import HOLD, PRESS
 from kiosk.clock import ClockError
 from kiosk.journal import JournalError
+from kiosk.saleview import reason_words
 from kiosk.screens import ScreenError
 from kiosk.version import VERSION
-from kiosk.words import reason_words
-from till.line import LineError, encode, understand
 
 _UART_CHUNK = const(128)
-_IDLE_LINE_MS = const(20000)  # a person may type; a cable that fell out mid-line is forgotten after this
-_NOISE_MS = const(2000)
 _PAUSE_MS = const(10)
 _LOOK_MS = const(200)
 _OPEN_MS = const(15000)
@@ -40,15 +38,28 @@ class App:
     """Everything it needs is passed in; `main.py` builds it.
 
     till      UART with readinto(buffer) and write(bytes)
-    options   Settings
+    till_baud  bits a second of the till's wire
+    expiry_s  seconds a patron has
     wrong_root  DER of a root that no server has: before the first call a server must be refused for it
     """
 
     def __init__(
-        self, till, reader, desk, centrapay, https, screens, wifi, clock, journal, supervisor, options, wrong_root
+        self,
+        till,
+        desk,
+        centrapay,
+        https,
+        screens,
+        wifi,
+        clock,
+        journal,
+        supervisor,
+        till_baud,
+        expiry_s,
+        wrong_root,
+        button=None,
     ):
         self._till = till
-        self._reader = reader
         self._desk = desk
         self._centrapay = centrapay
         self._https = https
@@ -57,13 +68,12 @@ class App:
         self._clock = clock
         self._journal = journal
         self._supervisor = supervisor
-        self._options = options
+        self._till_baud = till_baud
+        self._expiry_s = expiry_s
+        self._button = button  # Button, or None
         self._wrong_root = wrong_root  # None once verification is proven to work
-        self._checked = options.till_checksum == "required"
-        self._line_at = 0
-        self._noise_at = -_NOISE_MS
         self._wire_free_at = 0
-        self._blocked_words = ""
+        self._why = ""  # the Wi-Fi is down
         self._synced_at = None
         self._failures = 0  # attempts in a row to open the connection
         self._quiet_since = 0
@@ -88,47 +98,30 @@ class App:
 
     async def _serve_till(self, beat):
         chunk = bytearray(_UART_CHUNK)
+        desk = self._desk
         while True:
             beat()
             got = self._till.readinto(chunk) or 0
             now = self._clock.now()
-            for i in range(got):
-                if self._reader.push(chunk[i]):
-                    self._hear(now)
-            self._forget_half_line(got, now)
-            line = self._desk.outbox(now) if now >= self._wire_free_at else None
-            if line:
-                self._say(line)
-                self._wire_free_at = now + len(line) * 12000 // self._options.till_baud  # write() blocks when full
+            if desk.feed(chunk, got, now):
+                self._quiet_since = now
+            if self._button is not None:
+                self._feel(self._button.look(now), now)
+            data = desk.answer()
+            while data:
+                self._till.write(data)
+                data = desk.answer()
+            data = desk.outgoing(now) if now >= self._wire_free_at else None
+            if data:
+                self._till.write(data)
+                self._wire_free_at = now + len(data) * 12000 // self._till_baud  # write() blocks when full
             await asyncio.sleep_ms(0 if got else _PAUSE_MS)
 
-    def _forget_half_line(self, got, now):
-        if got:
-            self._line_at = now
-        elif self._reader.waiting and now - self._line_at > _IDLE_LINE_MS:
-            self._reader.drop()
-
-    def _hear(self, now):
-        """One line of the till: understood in full or refused."""
-        self._quiet_since = now
-        required = self._options.till_checksum == "required"
-        try:
-            command = understand(self._reader.take(), self._options.currency, required)
-            self._checked = command.checked
-            self._say(self._desk.command(command, now))
-        except LineError as error:
-            if error.code == "NOISE" and not self._first_noise(now):
-                return
-            self._say("ERR " + error.code + " " + error.words)
-
-    def _first_noise(self, now):
-        """Whether it is worth an answer: a line at the wrong speed is many bad lines, and one error says it."""
-        quiet = now - self._noise_at
-        self._noise_at = now
-        return quiet > _NOISE_MS
-
-    def _say(self, text):
-        self._till.write(encode(text, self._checked))
+    def _feel(self, event, now):
+        if event == PRESS:
+            self._desk.press(now)
+        elif event == HOLD:
+            self._desk.hold(now)
 
     # Centrapay --------------------------------------------------------------------------------------------------
 
@@ -179,7 +172,7 @@ class App:
         if verb == "get":
             return await api.get(identity, sale.amount, sale.currency, owner.patient)
         if verb == "create":
-            return await api.create(sale.external_ref, sale.amount, sale.currency, self._options.expiry_seconds)
+            return await api.create(sale.external_ref, sale.amount, sale.currency, self._expiry_s)
         if verb == "void":
             return await api.void(identity)
         if verb == "find":
@@ -198,7 +191,7 @@ class App:
             now = self._clock.now()
             wait = _WARM_LOOK_MS
             if not self._wifi.up:
-                self._block("WIFI", self._wifi.words)
+                self._block("WIFI", self._wifi.why)
                 self._https.close()
             elif self._synced_at is None or now - self._synced_at > _RESYNC_MS or not self._clock.is_set():
                 if await self._set_clock():
@@ -233,7 +226,7 @@ class App:
         except ClockError as error:
             print("[tillpane] clock:", error.args[0])
             if not self._clock.is_set():
-                self._block("CLOCK", "The time server does not answer.")
+                self._block("CLOCK")
                 return False
         return self._clock.is_set()
 
@@ -249,11 +242,11 @@ class App:
                 return True
         except HTTPSError as error:
             print("[tillpane] link:", error.args[0] if error.args else type(error).__name__)
-            self._block("CENTRAPAY", "Centrapay cannot be reached.")
+            self._block("CENTRAPAY")
             return False
         except ValueError as error:
             print("[tillpane] self-test:", error.args[0])
-        self._block("SECURITY", "This display cannot check whom it talks to.")
+        self._block("SECURITY")
         while True:
             await self._pause(_OPEN_BACK_OFF_MAX_MS, beat)
 
@@ -262,30 +255,30 @@ class App:
         try:
             await self._https.open(_OPEN_MS)
         except Untrusted:
-            self._block("CERTIFICATE", "The server's certificate is not trusted.")
+            self._block("CERTIFICATE")
             self._synced_at = None  # a wrong clock looks the same
             return False
         except ClockUnset:
-            self._block("CLOCK", "The clock is not set.")
+            self._block("CLOCK")
             return False
         except HTTPSError as error:
             print("[tillpane] link:", error.args[0] if error.args else type(error).__name__)
             self._failures += 1
             if self._desk.blocked or self._failures >= _MAX_FAILURES:
-                self._block("CENTRAPAY", "Centrapay cannot be reached.")
+                self._block("CENTRAPAY")
             return False
         self._failures = 0
-        self._block("", "")
+        self._block("")
         return True
 
-    def _block(self, code, words):
-        if code == self._desk.blocked and words == self._blocked_words:
+    def _block(self, code, why=""):
+        if code == self._desk.blocked and why == self._why:
             return
         if code != self._desk.blocked:
             print("[tillpane]", "not ready: " + code if code else "ready")
         self._desk.blocked = code
         self._desk.revision += 1
-        self._blocked_words = words
+        self._why = why
 
     async def _tidy(self, now, beat):
         """Compacts the journal in a quiet minute, or when it has grown far, in small steps beside everything else."""
@@ -340,19 +333,13 @@ class App:
         if desk.shows_sale(now):
             return desk.view(now)
         if desk.blocked in ("WIFI", "STARTING"):
-            return view.View(view.JOINING, detail=self._wifi.ssid, note=self._blocked_words)
+            return view.View(view.JOINING, detail=self._wifi.ssid, note=reason_words(self._why))
         if desk.blocked:
-            return view.View(view.OUT_OF_ORDER, detail=self._blocked_words, note=_ADVICE.get(desk.blocked, ""))
+            return view.View(
+                view.OUT_OF_ORDER, detail=reason_words(desk.blocked), note=reason_words("ADVICE_" + desk.blocked)
+            )
         if desk.setup_fault:
             return view.View(
-                view.OUT_OF_ORDER, detail=reason_words(desk.setup_fault), note="Ask whoever set up this display."
+                view.OUT_OF_ORDER, detail=reason_words(desk.setup_fault), note=reason_words("ADVICE_SETUP")
             )
         return desk.view(now)
-
-
-_ADVICE = {
-    "CLOCK": "Check the internet connection. It tries again by itself.",
-    "SECURITY": "Do not take payments with it. Call support.",
-    "CERTIFICATE": "Do not use this network. Call support if it stays.",
-    "CENTRAPAY": "Check the internet connection. It tries again by itself.",
-}

@@ -1,4 +1,6 @@
-"""The cashier's desk, without I/O: the till's commands in, protocol lines and views out, one sale at a time.
+"""The cashier's desk, without I/O: what every kind of till can ask of it, results and views out, one sale at a time.
+
+How a till says it and hears it is its protocol's: `linedesk`, `displaydesk` and `terminaldesk` build on this.
 
 Beside the sale of the moment it keeps those that are not settled: outcome unknown, result not yet acknowledged, or
 found open in the journal after a power cut. They are resolved beside new work. `now` is monotonic milliseconds.
@@ -9,18 +11,23 @@ from micropython import const
 from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
-from kiosk.lines import result_line, sum_of, wait_line
 from kiosk.record import PAID, Sale
 from kiosk.sale import Payment
 from kiosk.saleview import sale_view
-from kiosk.ticket import News, Ticket
+from kiosk.ticket import NEWS_SHOWN_MS, News, Ticket
 from kiosk.turns import Turns
 from till.amount import plain
-from till.line import LineError
 
 _MAX_UNSETTLED = const(16)
-_PROGRESS_MS = const(5000)
-_LISTED = const(200)
+
+
+class Refusal(Exception):
+    """What the till asks is not done. `code` and `words` say why, as docs/till-protocol.md lists them."""
+
+    def __init__(self, code, words):
+        super().__init__(code, words)
+        self.code = code
+        self.words = words
 
 
 class Desk:
@@ -48,7 +55,6 @@ class Desk:
         payload,
         needs_url=True,
         merchant="",
-        version="",
     ):
         self._journal = journal
         self._currency = currency
@@ -60,17 +66,14 @@ class Desk:
         self._payload = payload
         self._needs_url = needs_url
         self._merchant = merchant
-        self._version = version
         self.blocked = "STARTING"  # why no sale can start, "" when ready
         self.revision = 0  # counts what may have changed the glass
         self._current = None
         self._unsettled = []
         self._refunds = None  # Refunds, from the first on
-        self._progress_at = 0
-        self._progress = ""
         self._news = News()
         self._turns = Turns()
-        self._listing = None
+        self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self.setup_fault = ""  # HTTP_401 and the like since the last good answer: staff must act
 
     def restore(self, now):
@@ -111,69 +114,34 @@ class Desk:
     def _payment(self, sale, now, restored=False):
         return Payment(sale, self._journal, now, self._expiry_ms, self._can_find, self._needs_url, restored)
 
-    # ---- what the till says -------------------------------------------------------------------------------------
+    # ---- what a till can ask ------------------------------------------------------------------------------------
 
-    def command(self, command, now):
-        """Answers one Command with one line of text. Raises LineError for a refusal."""
+    def sale(self, ref, amount, currency, now):
+        """Starts a sale, or finds the one with this reference. -> its live Payment, or its Sale from the journal.
+
+        amount in minor units. Raises Refusal, JournalError.
+        """
         self.revision += 1
-        verb = command.verb
-        try:
-            if verb == "SALE":
-                return self._sale(command, now)
-            if verb == "CANCEL":
-                return self._cancel(command.ref, now)
-            if verb == "STATUS":
-                return self._status(command.ref, now)
-            if verb == "LAST":
-                return self._last(now)
-            if verb == "REFUND":
-                return self._start_refund(command, now)
-            if verb == "ACK":
-                return self._acknowledge(command.ref)
-            if verb == "JOURNAL":
-                return self._list(command.amount or _LISTED)
-        except JournalError:
-            raise LineError("NOT_READY", "FLASH_FAULT")
-        return self._info()
-
-    def _sale(self, command, now):
-        known = self._known(command.ref, now)
+        known = self.known(ref, now)
         if known is not None:
-            return self._same_sale(known, command, now)
-        busy = self._busy_with()
+            sale = record_of(known)
+            if sale.amount != amount or sale.currency != currency:
+                raise Refusal("REF_AMOUNT", ref + " was " + plain(sale.amount, sale.currency) + " " + sale.currency)
+            return known
+        busy = self.busy_with
         if busy:
-            raise LineError("BUSY", busy + " is still under way")
+            raise Refusal("BUSY", busy + " is still under way")
         if self.blocked:
-            raise LineError("NOT_READY", self.blocked)
+            raise Refusal("NOT_READY", self.blocked)
         if len(self._unsettled) >= _MAX_UNSETTLED:
-            raise LineError("NOT_READY", "TOO_MANY_UNSETTLED")
-        sale = Sale(
-            self._journal.next_seq(),
-            command.ref,
-            command.amount,
-            command.currency,
-            self._external_ref(command.ref),
-            self._wall(),
-        )
+            raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
+        external_ref = self._terminal + "-" + ref + "-" + self._nonce()
+        sale = Sale(self._journal.next_seq(), ref, amount, currency, external_ref, self._wall())
         self._journal.write(sale)
         ticket = Ticket(self._payment(sale, now))
         self._set_aside()
         self._current = ticket
-        self._progress = "PREPARING"
-        self._progress_at = now + _PROGRESS_MS
-        return "OK SALE " + sum_of(sale)
-
-    def _same_sale(self, known, command, now):
-        sale = known.sale if isinstance(known, Payment) else known
-        if sale.amount != command.amount or sale.currency != command.currency:
-            raise LineError("REF_AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + " " + sale.currency)
-        if isinstance(known, Payment) and known.in_progress:
-            self._progress_at = now
-            return "OK SALE " + sum_of(sale)
-        return self._report(known, now)
-
-    def _external_ref(self, ref):
-        return self._terminal + "-" + ref + "-" + self._nonce()
+        return ticket.payment
 
     def _set_aside(self):
         """Makes room for a new sale; what is not settled goes on beside it."""
@@ -185,55 +153,47 @@ class Desk:
         if self._refunds is not None:
             self._refunds.set_aside()
 
-    def _cancel(self, ref, now):
-        payment = self._known(ref, now)
-        if payment is None:
-            raise LineError("NO_SUCH_SALE", ref)
-        if isinstance(payment, Payment) and payment.sale.is_open:
-            payment.cancel(now)
-            if payment.sale.is_open:
-                return "OK CANCEL " + ref
-        if self._current is not None and self._current.payment is payment:
-            self._current.dismissed = True
-        return self._report(payment, now)
+    def cancel(self, ref, now):
+        """Wants the sale gone. -> its Payment or Sale; where its record is still open, the outcome comes later.
 
-    def _status(self, ref, now):
-        if not ref:
-            if self._current is None:
-                return "OK STATUS IDLE"
-            return self._report(self._current.payment, now)
-        line = self._refunds.status(ref) if self._refunds is not None else None
-        if line:
-            return line
-        known = self._known(ref, now)
+        Raises Refusal, JournalError.
+        """
+        self.revision += 1
+        known = self.known(ref, now)
         if known is None:
-            raise LineError("NO_SUCH_SALE", ref)
-        return self._report(known, now)
+            raise Refusal("NO_SUCH_SALE", ref)
+        if isinstance(known, Payment) and known.sale.is_open:
+            known.cancel(now)
+            if known.sale.is_open:
+                return known
+        if self._current is not None and self._current.payment is known:
+            self._current.dismissed = True
+        return known
 
-    def _last(self, now):
+    def last(self, now):
+        """The Payment or Sale that was started last, or None. Raises JournalError."""
         if self._current is not None:
-            return self._report(self._current.payment, now)
+            return self._current.payment
         sale = self._journal.last()
-        if sale is None:
-            raise LineError("NO_SUCH_SALE", "none yet")
-        return self._report(self._known(sale.ref, now), now)
+        return None if sale is None else self.known(sale.ref, now)
 
-    def _acknowledge(self, ref):
+    def acknowledge(self, ref):
+        """The till has the result of this sale, or of its refund. Raises Refusal, JournalError."""
+        self.revision += 1
         refund = self._refunds.told(ref) if self._refunds is not None else None
         if refund:
             self._write_ack(refund.sale)
             refund.telling.stop()
-            return "OK ACK " + ref
+            return
         ticket = self._ticket(ref)
         sale = ticket.payment.sale if ticket else self._journal.find(ref)
         if sale is None:
-            raise LineError("NO_SUCH_SALE", ref)
+            raise Refusal("NO_SUCH_SALE", ref)
         if ticket and ticket.payment.in_progress:
-            raise LineError("NOT_FINAL", ref)
+            raise Refusal("NOT_FINAL", ref)
         self._write_ack(sale)
         if ticket:
             ticket.telling.stop()
-        return "OK ACK " + ref
 
     def _write_ack(self, sale):
         if sale.is_open or sale.acked:
@@ -243,44 +203,28 @@ class Desk:
             self._journal.write(sale)
         except (JournalError, MemoryError):
             sale.acked = False
-            raise LineError("NOT_READY", "FLASH_FAULT")
+            raise Refusal("NOT_READY", "FLASH_FAULT")
 
-    def _list(self, count):
-        from kiosk.listing import Listing  # for reconciliation, once a day at most
+    def refund(self, ref, amount, name, now):
+        """Refunds a paid sale, or so much of it; name tells several of one sale apart. -> the refund's record
 
-        self._listing = Listing(self._journal, count)
-        return "OK JOURNAL"
-
-    def _info(self):
-        state = "READY"
-        if self.blocked:
-            state = "NOT_READY " + self.blocked
-        elif self._busy_with():
-            state = "BUSY " + self._busy_with()
-        elif self.setup_fault:
-            state = "NOT_READY " + self.setup_fault  # a sale may still be tried: the fault may have been mended
-        return "INFO tillpane " + self._version + " " + self._terminal + " " + self._currency + " " + state
-
-    def _start_refund(self, command, now):
-        known = self._known(command.ref, now)
+        Raises Refusal, JournalError.
+        """
+        self.revision += 1
+        known = self.known(ref, now)
         if known is None:
-            raise LineError("NO_SUCH_SALE", command.ref)
-        sale = known.sale if isinstance(known, Payment) else known
-        if self._refunds is not None and self._refunds.is_waited_for(sale, command):
-            return (
-                "OK REFUND "
-                + sale.ref
-                + " "
-                + plain(command.amount or sale.amount, sale.currency)
-                + " "
-                + sale.currency
-            )
-        busy = self._busy_with()
+            raise Refusal("NO_SUCH_SALE", ref)
+        sale = record_of(known)
+        amount = amount or sale.amount
+        waited = self._refunds.waited_for(sale, amount, name) if self._refunds is not None else None
+        if waited is not None:
+            return waited
+        busy = self.busy_with
         if busy:
-            raise LineError("BUSY", busy + " is still under way")
+            raise Refusal("BUSY", busy + " is still under way")
         if sale.state != PAID:
-            raise LineError("NOT_PAID", sale.ref)
-        return self._with_refunds().start(sale, command, self.blocked, now)
+            raise Refusal("NOT_PAID", ref)
+        return self._with_refunds().start(sale, amount, name, self.blocked, now)
 
     def _with_refunds(self):
         if self._refunds is None:
@@ -289,52 +233,60 @@ class Desk:
             self._refunds = Refunds(self._journal, self._wall)
         return self._refunds
 
-    # ---- what the till hears ------------------------------------------------------------------------------------
-
-    def outbox(self, now):
-        """The next unasked line that is due, or None."""
-        if self._current is not None and self._current.payment.in_progress:
-            return self._next_progress(now)
-        line = self._refunds.next_result(now) if self._refunds is not None else None
-        if line:
-            return line
-        for ticket in self._tickets():
-            line = _next_result(ticket, now)
-            if line:
-                return line
-        return self._next_entry() if self._listing is not None else None
-
-    def _next_progress(self, now):
-        stage = self._current.payment.stage(now)
-        if stage == self._progress and now < self._progress_at:
-            return None
-        self._progress = stage
-        self._progress_at = now + _PROGRESS_MS
-        return wait_line(self._current.payment, now)
-
-    def _next_entry(self):
-        line = self._listing.next_line()
-        if self._listing.over:
-            self._listing = None
-        return line
-
-    @property
-    def listing(self):
-        """Whether the journal is being read out, and must not be compacted."""
-        return self._listing is not None
-
-    def _report(self, known, now):
-        if isinstance(known, Payment):
-            if known.in_progress:
-                return wait_line(known, now)
-            return result_line(known.sale, known.result, self._mark(known.sale))
-        return result_line(known, known.state, self._mark(known))
-
-    def _mark(self, sale):
-        """What to say beside PAID, to a till that asks, where money went back."""
+    def mark(self, sale):
+        """What to say beside PAID, to a till that asks, where money went back: REFUNDED, PART_REFUNDED or ""."""
         if sale.state != PAID or not self._journal.has_refunds(sale.ref):
             return ""
         return self._with_refunds().mark(sale)
+
+    @property
+    def busy_with(self):
+        """The reference of the sale or refund that the till waits for, or ""."""
+        if self.selling:
+            return self._current.payment.sale.ref
+        return self._refunds.busy_with if self._refunds is not None else ""
+
+    def press(self, now):
+        """The cashier's button: what became of a sale may go from the glass, and what news there was."""
+        self.revision += 1
+        if self.shows_sale(now) and not self.selling:
+            self._current.dismissed = True
+        self._news.dismiss()
+
+    def hold(self, now):
+        """The button held down: the code on the glass is withdrawn. -> whether there was one"""
+        if not self.selling:
+            return False
+        self.revision += 1
+        self._current.payment.cancel(now)
+        return True
+
+    def count_as_told(self, sale):
+        """For tills that cannot say so themselves: the result was delivered, or has been on the glass."""
+        try:
+            self._write_ack(sale)
+        except Refusal as refusal:
+            print("[tillpane] journal:", refusal.words)
+
+    def let_go(self, now):
+        """The same for late news that has been on the glass for long."""
+        for ticket in self._unsettled:
+            if ticket.payment.is_over and now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
+                self.count_as_told(ticket.sale)
+
+    def next_result(self, now):
+        """(record, word) of the next result that the till is to be told unasked, or None. It counts as told."""
+        if self.selling:
+            return None
+        told = self._refunds.next_result(now) if self._refunds is not None else None
+        if told:
+            return told
+        for ticket in self._tickets():
+            payment = ticket.payment
+            if not payment.sale.acked and ticket.telling.due(payment.result, now):
+                ticket.telling.told(now)
+                return payment.sale, payment.result
+        return None
 
     # ---- what the API should do ---------------------------------------------------------------------------------
 
@@ -392,6 +344,7 @@ class Desk:
 
     def answered(self, owner, verb, answer, now):
         """Takes the checked answer of a call that next_call gave."""
+        self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self.setup_fault = ""
         self.revision += 1
         self._turns.answered()
@@ -455,8 +408,8 @@ class Desk:
                 return ticket
         return None
 
-    def _known(self, ref, now):
-        """The live Payment of this reference, else its Sale from the journal, else None."""
+    def known(self, ref, now):
+        """The live Payment of this reference, else its Sale from the journal, else None. Raises JournalError."""
         ticket = self._ticket(ref)
         if ticket:
             return ticket.payment
@@ -467,19 +420,10 @@ class Desk:
         self._unsettled.append(Ticket(payment))
         return payment
 
-    def _busy_with(self):
-        if self.selling:
-            return self._current.payment.sale.ref
-        return self._refunds.busy_with if self._refunds is not None else ""
 
-
-def _next_result(ticket, now):
-    """The result line of a sale, if it is due."""
-    payment = ticket.payment
-    if payment.sale.acked or not ticket.telling.due(payment.result, now):
-        return None
-    ticket.telling.told(now)
-    return result_line(payment.sale, payment.result)
+def record_of(known):
+    """The Sale of a Payment, or of itself."""
+    return known.sale if isinstance(known, Payment) else known
 
 
 def earlier(a, b):

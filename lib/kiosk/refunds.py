@@ -2,11 +2,10 @@
 
 from micropython import const
 
-from kiosk.lines import result_line, sum_of
+from kiosk.desk import Refusal
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING, Sale
 from kiosk.refund import Refund
 from till.amount import plain
-from till.line import LineError
 
 _MOST = const(8)
 
@@ -27,20 +26,19 @@ class Refunds:
         for refund in self._all:
             refund.lost(now)
 
-    def start(self, sale, command, blocked, now):
-        """Takes a REFUND of a paid sale; returns the answer. Raises LineError, JournalError."""
-        amount = command.amount or sale.amount
-        external_ref = _refund_ref(sale, amount, command.refund_ref)
+    def start(self, sale, amount, name, blocked, now):
+        """Refunds so much of a paid sale. -> the refund's record. Raises Refusal, JournalError."""
+        external_ref = _refund_ref(sale, amount, name)
         kept = self._journal.refunds(sale.ref)
         record = kept.get(external_ref)
         if record is not None and record.amount != amount:
-            raise LineError("REF_AMOUNT", "that refund was " + plain(record.amount, sale.currency))
+            raise Refusal("REF_AMOUNT", "that refund was " + plain(record.amount, sale.currency))
         if record is not None and record.state == REFUNDED:
-            return result_line(record, REFUNDED)
+            return record
         if blocked:
-            raise LineError("NOT_READY", blocked)
+            raise Refusal("NOT_READY", blocked)
         if amount > sale.amount - _given_back(kept, external_ref):
-            raise LineError("AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + ", less what went back")
+            raise Refusal("AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + ", less what went back")
         refund = self._known(external_ref)
         if refund is None:
             refund = self._new(sale, amount, external_ref, record, now)
@@ -50,11 +48,11 @@ class Refunds:
             refund.retry(now)
             self._journal.write(refund.sale)
         self._waited = refund
-        return "OK REFUND " + sum_of(refund.sale)
+        return refund.sale
 
     def _new(self, sale, amount, external_ref, record, now):
         if len(self._all) >= _MOST:
-            raise LineError("NOT_READY", "TOO_MANY_UNSETTLED")
+            raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
         was_open = record is not None and record.is_open
         if record is None:
             record = Sale(
@@ -76,13 +74,12 @@ class Refunds:
                 return refund
         return None
 
-    def is_waited_for(self, sale, command):
-        """Whether this line is the refund that is under way, said again because its answer was lost."""
+    def waited_for(self, sale, amount, name):
+        """The record of the refund under way, where this is it, said again because its answer was lost; else None."""
         waited = self._waited
-        if waited is None or not waited.in_progress:
-            return False
-        amount = command.amount or sale.amount
-        return waited.external_ref == _refund_ref(sale, amount, command.refund_ref) and waited.amount == amount
+        if waited is None or not waited.in_progress or waited.amount != amount:
+            return None
+        return waited.sale if waited.external_ref == _refund_ref(sale, amount, name) else None
 
     def set_aside(self):
         """The till began something new."""
@@ -91,10 +88,10 @@ class Refunds:
             refund.telling.moved_on()
 
     def status(self, ref):
-        """What to answer a till that asks about this sale while a refund of it is not settled; None if none is."""
+        """(record, word) of a refund of this sale that is not settled, the word "" while in progress; or None."""
         for refund in self._all:
             if refund.sale.ref == ref and not refund.sale.acked:
-                return result_line(refund.sale, refund.result) if refund.result else "WAIT " + ref + " REFUNDING 0"
+                return refund.sale, refund.result
         return None
 
     def told(self, ref):
@@ -119,11 +116,11 @@ class Refunds:
         return waited.sale.ref if waited is not None and waited.in_progress else ""
 
     def next_result(self, now):
-        """The next result line that is due, or None."""
+        """(record, word) of the next result that is due, or None."""
         for refund in self._all:
             if not refund.sale.acked and refund.telling.due(refund.result, now):
                 refund.telling.told(now)
-                return result_line(refund.sale, refund.result)
+                return refund.sale, refund.result
         return None
 
     def tick(self, now):

@@ -1,8 +1,10 @@
 """A sale as the glass should show it."""
 
+from micropython import const
+
 from kiosk import view
 from kiosk.record import CANCELLED, EXPIRED, FAILED, NEW, PAID, PAYABLE
-from kiosk.words import reason_words
+from ondemand import drop_modules, load_module
 from till.amount import shown
 
 _KINDS = {
@@ -14,6 +16,21 @@ _KINDS = {
     FAILED: view.FAILED,
 }
 _NEWS = {PAID: "paid after all", CANCELLED: "cancelled", EXPIRED: "expired unpaid", FAILED: "never started"}
+
+
+_KNOWN_MOST = const(4)
+_known = {"": ""}  # the view is made several times a second
+
+
+def reason_words(reason):
+    """A sentence for a reason code, "" for none."""
+    if reason not in _known:
+        if len(_known) > _KNOWN_MOST:
+            _known.clear()
+            _known[""] = ""
+        _known[reason] = load_module("kiosk.words").reason_words(reason)
+        drop_modules("kiosk.words")
+    return _known[reason]
 
 
 def sale_view(payment, now, merchant, total_ms, payload, news):

@@ -70,6 +70,7 @@ _LOOKS = {
     kinds.CHECKING: (_AMBER, _INK, _INK, "P", _INK, "Checking", "Do not hand over goods yet.", ""),
     kinds.FAILED: (_RED, _WHITE, _ROSE, "A", _WHITE, "Failed", "Nothing was charged.", ""),
     kinds.OUT_OF_ORDER: (_INK, _WHITE, _SOFT, "S", _AMBER, "Out of order", "", ""),
+    kinds.MIRROR: (_INK, _WHITE, _SOFT, "S", _AMBER, "Till display", "", ""),
 }
 
 

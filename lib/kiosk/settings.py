@@ -1,4 +1,4 @@
-"""Settings: one flat JSON object in a file, each value checked when it is read. docs/settings.md lists them."""
+"""Settings: one flat JSON object in a file, each value checked when it is read. docs/settings["md"] lists them."""
 
 import json
 
@@ -11,6 +11,13 @@ _MAX_BYTES = const(4096)
 # name -> (default, check). A default of None: it must be given. For a check see _problem().
 _FLAG = "flag"
 _PIN = (-1, 48)
+
+# kind of till -> protocols, each a module of till/
+_PROTOCOLS = {
+    "line": ("line",),
+    "display": ("escpos", "logiccontrols", "aedex", "dsp800", "adm"),
+    "terminal": ("telium", "transbank", "ecr17", "zvt"),
+}
 
 _SETTINGS = {
     "wifi_ssid": (None, 32),
@@ -36,7 +43,16 @@ _SETTINGS = {
     "till_parity": ("none", ("none", "even", "odd")),
     "till_stop": (1, (1, 2)),
     "till_invert": (False, _FLAG),
+    "till_protocol": ("line", _PROTOCOLS["line"] + _PROTOCOLS["display"] + _PROTOCOLS["terminal"]),
+    "till_variant": ("", 16),
     "till_checksum": ("optional", ("optional", "required")),
+    "till_start": ("button", ("button", "stable", "tag")),
+    "till_stable_seconds": (3, (1, 60)),
+    "till_numbers": ("auto", ("auto", "1,234.56", "1.234,56", "1 234,56", "1'234.56")),
+    "till_due_words": ("", 512),
+    "till_total_words": ("", 512),
+    "till_veto_words": ("", 512),
+    "button_pin": (-1, _PIN),
     "panel_controller": ("st7789", ("st7789", "ili9341")),
     "panel_width": (240, (128, 240)),
     "panel_height": (320, (128, 320)),
@@ -66,12 +82,8 @@ class SettingsError(Exception):
         return self.args[0]
 
 
-class Settings:
-    """Each setting is an attribute."""
-
-
 def read(path):
-    """Settings from the JSON file at path. Raises SettingsError."""
+    """The settings in the JSON file at path, by name. Raises SettingsError."""
     return parse(_load(path))
 
 
@@ -95,13 +107,13 @@ def stand_in():
 
 
 def parse(values):
-    """Settings from a dict; keys that begin with // are comments. Raises SettingsError."""
+    """Settings by name, from a dict; keys that begin with // are comments. Raises SettingsError."""
     if not isinstance(values, dict):
         raise SettingsError("Settings must be one JSON object.")
     for name in values:
         if name not in _SETTINGS and not name.startswith("//"):
             raise SettingsError("There is no setting " + name[:32] + ". Check its spelling.")
-    settings = Settings()
+    settings = {}  # names as keys: attributes would stay in memory for ever
     for name, (default, check) in _SETTINGS.items():
         value = values.get(name, default)
         if value is None or value == "" and default is None:
@@ -109,7 +121,7 @@ def parse(values):
         problem = _problem(value, default, check)
         if problem:
             raise SettingsError(name + " " + problem)
-        setattr(settings, name, value)
+        settings[name] = value
     _check_together(settings)
     return settings
 
@@ -152,15 +164,17 @@ _ASCII_ONLY = (
 
 def _check_together(settings):
     for name in _ASCII_ONLY:
-        if any(ord(c) > 126 or c == " " for c in getattr(settings, name)):
+        if any(ord(c) > 126 or c == " " for c in settings[name]):
             raise SettingsError(name + " must be plain ASCII without spaces.")
-    if settings.panel_rotation not in (0, 90, 180, 270):
+    if settings["panel_rotation"] not in (0, 90, 180, 270):
         raise SettingsError("panel_rotation must be 0, 90, 180 or 270.")
-    if not is_currency(settings.currency):
+    if not is_currency(settings["currency"]):
         raise SettingsError("currency must be an ISO 4217 code such as NZD.")
-    if not all(c.isalpha() or c.isdigit() or c in "._-" for c in settings.terminal_id):
+    if not all(c.isalpha() or c.isdigit() or c in "._-" for c in settings["terminal_id"]):
         raise SettingsError("terminal_id may have A-Z a-z 0-9 . _ - only.")
-    split_url(settings.api_url)
+    settings["till_kind"] = [kind for kind, names in _PROTOCOLS.items() if settings["till_protocol"] in names][0]
+    settings["api_host"], settings["api_port"] = split_url(settings["api_url"])
+    settings["ntp_host"], settings["ntp_port"] = split_host(settings["ntp_server"], 123, "ntp_server")
 
 
 def split_url(url):

@@ -7,7 +7,7 @@ from kiosk.saleview import news_words
 from kiosk.telling import Telling
 
 _RESULT_SHOWN_MS = const(30000)  # cancelled, expired, failed; paid stays until the next sale
-_NEWS_SHOWN_MS = const(30 * 60 * 1000)
+NEWS_SHOWN_MS = const(30 * 60 * 1000)
 
 
 class Ticket:
@@ -53,7 +53,11 @@ class News:
         if self._ticket is not None and took_money(self._ticket.sale) and not took_money(ticket.sale):
             return
         self._ticket = ticket
-        self._until = now + _NEWS_SHOWN_MS
+        self._until = now + NEWS_SHOWN_MS
+
+    def dismiss(self):
+        """The cashier has seen it."""
+        self._ticket = None
 
     def words(self, now):
         """A sentence, or "" once the till has acknowledged it or half an hour has gone."""

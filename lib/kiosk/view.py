@@ -13,6 +13,7 @@ EXPIRED = const(7)
 CHECKING = const(8)
 FAILED = const(9)
 OUT_OF_ORDER = const(10)
+MIRROR = const(11)
 
 NAMES = (
     "starting",
@@ -26,6 +27,7 @@ NAMES = (
     "checking",
     "failed",
     "out-of-order",
+    "mirror",
 )
 
 

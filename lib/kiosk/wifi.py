@@ -17,15 +17,6 @@ _FIRST_BACK_OFF_MS = const(1000)
 _LONGEST_BACK_OFF_MS = const(30000)
 _LOOK_MS = const(250)
 
-# ESP32 status codes: 1000 idle, 1001 connecting, 1010 got an address; 200..212 say why the last attempt failed
-_WORDS = {
-    200: "The signal is lost.",
-    201: "No network of that name in reach.",
-    202: "The network refused us. Is the password right?",
-    203: "The network refused us.",
-    204: "The network does not answer.",
-}
-
 
 class Wifi:
     """`wlan` has active, connect, disconnect, isconnected, status. `up` tells whether there is an address."""
@@ -33,7 +24,7 @@ class Wifi:
     def __init__(self, wlan, ssid, password):
         self.ssid = ssid
         self.up = False
-        self.words = ""  # why the last attempt failed
+        self.why = ""  # the last attempt failed: WIFI_ with the ESP32's status code, or with a word
         self.joins = 0
         self._wlan = wlan
         self._password = password
@@ -52,13 +43,13 @@ class Wifi:
     async def _watch(self, beat):
         self.up = True
         self.joins += 1
-        self.words = ""
+        self.why = ""
         self._back_off_ms = _FIRST_BACK_OFF_MS
         while self._wlan.isconnected():
             beat()
             await asyncio.sleep_ms(_LOOK_MS)
         self.up = False
-        self.words = _WORDS[200]
+        self.why = "WIFI_200"
 
     async def _join(self, beat):
         try:
@@ -66,7 +57,7 @@ class Wifi:
             await self._pause(_PAUSE_MS, beat)
             self._wlan.connect(self.ssid, self._password)
         except OSError:
-            self.words = "The radio is busy."
+            self.why = "WIFI_BUSY"
             return False
         return await self._await_address(beat)
 
@@ -80,11 +71,12 @@ class Wifi:
             if elapsed >= _ATTEMPT_MS:
                 break
             status = self._wlan.status()
+            # 1000 idle, 1001 connecting, 1010 got an address; 200..212 say why the last attempt failed
             if 200 <= status < 1000 and elapsed >= _STALE_MS:
-                self.words = _WORDS.get(status, "The network refused us (" + str(status) + ").")
+                self.why = "WIFI_" + str(status)
                 return False
             await asyncio.sleep_ms(_LOOK_MS)
-        self.words = "The network does not answer."
+        self.why = "WIFI_204"
         return False
 
     async def _pause(self, ms, beat):

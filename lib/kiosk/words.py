@@ -1,4 +1,4 @@
-"""Reasons in words, for the cashier and the patron."""
+"""Reasons in words, for the cashier and the patron. Loaded when there is something to say, and dropped."""
 
 _WORDS = {
     "CANCELLED_BY_MERCHANT": "Cancelled at the till.",
@@ -23,6 +23,22 @@ _WORDS = {
     "HTTP_401": "The API key is not accepted.",
     "HTTP_403": "The API key may not do this.",
     "HTTP_404": "The API address is wrong.",
+    "ADVICE_SETUP": "Ask whoever set up this display.",
+    "CLOCK": "The clock is not set: no time server answers.",
+    "ADVICE_CLOCK": "Check the internet connection. It tries again by itself.",
+    "SECURITY": "This display cannot check whom it talks to.",
+    "ADVICE_SECURITY": "Do not take payments with it. Call support.",
+    "CERTIFICATE": "The server's certificate is not trusted.",
+    "ADVICE_CERTIFICATE": "Do not use this network. Call support if it stays.",
+    "CENTRAPAY": "Centrapay cannot be reached.",
+    "ADVICE_CENTRAPAY": "Check the internet connection. It tries again by itself.",
+    # ESP32 status codes of a Wi-Fi attempt
+    "WIFI_200": "The signal is lost.",
+    "WIFI_201": "No network of that name in reach.",
+    "WIFI_202": "The network refused us. Is the password right?",
+    "WIFI_203": "The network refused us.",
+    "WIFI_204": "The network does not answer.",
+    "WIFI_BUSY": "The radio is busy.",
 }
 
 
@@ -33,5 +49,9 @@ def reason_words(reason):
     words = _WORDS.get(reason)
     if words:
         return words
+    if reason.startswith("WIFI_"):
+        return "The network refused us (" + reason[5:] + ")."
+    if reason.startswith("ADVICE_"):
+        return ""
     text = reason.replace("_", " ").lower()
     return text[0].upper() + text[1:] + "."

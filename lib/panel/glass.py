@@ -1,10 +1,10 @@
 """The glass behind an SPI controller: windows, bands, and the verbs that draw."""
 
 import asyncio
-import sys
 
 from micropython import const
 
+from ondemand import drop_modules, load_module
 from panel.raster import flood, modules, stamp
 
 LEFT = const(0)
@@ -20,7 +20,7 @@ _MADCTL = const(0x36)
 _RAM_COLUMNS = const(240)
 _RAM_ROWS = const(320)
 _BGR = const(0x08)
-_BAND = const(5760)
+_BAND = const(3840)  # a row of the largest modules on 240 px, and no more: memory is dearer than a few writes
 _BAND_MOST = const(8192)
 _ENTRY = const(12)
 _GLYPHS = const(72)
@@ -129,14 +129,11 @@ class Panel:
         self.brightness(brightness)
 
     def _set_up(self):
-        from panel.controllers import CONTROLLERS
-
-        # Needed once: the tables need not stay in memory.
-        del sys.modules["panel.controllers"]
-        del sys.modules["panel"].controllers
-        if self._controller not in CONTROLLERS:
+        known = load_module("panel.controllers").CONTROLLERS
+        drop_modules("panel.controllers")
+        if self._controller not in known:
             raise PanelError("controller")
-        return CONTROLLERS[self._controller]
+        return known[self._controller]
 
     def brightness(self, percent):
         """Backlight, 0..100."""

@@ -24,7 +24,13 @@ RANKS = {
     "jsonpick": 4,
     "qr": 4,
     "resolver": 4,
+    "dns": 5,
+    "jsonpaths": 5,
+    "sntp": 5,
+    "ondemand": 6,
 }
+# Who imports what it is told: the one way to do so, and the root, which takes the till's protocol from the settings.
+_TOLD = {("ondemand", "__import__"), ("wiring", "load_module")}
 HARDWARE = {"machine", "network", "esp", "esp32", "espnow", "bluetooth", "ntptime", "onewire", "neopixel"}
 # What a stock ESP32 image carries and this product may use. The u-names (ujson, utime ...) are aliases of old.
 _STOCK = """
@@ -56,10 +62,14 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, str
             else:  # `from . import x` at the top of lib: each name is a module
                 for alias in node.names:
                     yield node.lineno, alias.name
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "__import__":
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("__import__", "load_module")
+        ):
             argument = node.args[0] if node.args else None
             known = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            yield node.lineno, argument.value if known else "__import__"  # type: ignore[union-attr]
+            yield node.lineno, argument.value if known else node.func.id  # type: ignore[union-attr]
 
 
 def fault(part: str, name: str) -> str | None:
@@ -68,7 +78,7 @@ def fault(part: str, name: str) -> str | None:
     rank = RANKS.get(part)
     if rank is None:
         return f"{part} has no place in the import rule; give it one in tools/checks/importrule.py"
-    if top == part:
+    if top == part or (part, top) in _TOLD:
         return None
     if top in HARDWARE:
         return (

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,10 @@ _EPILOG = """[bold]The box on this computer, and you as its till[/]
 - tillpane flash --port /dev/ttyUSB0
 
 - tillpane deploy --port /dev/ttyUSB0 --settings settings.json
+
+[bold]A till that nobody here has seen[/]
+
+- tillpane capture --port /dev/ttyUSB0 -o corner-shop.capture
 
 [bold]From a script[/]
 
@@ -372,6 +377,134 @@ def journal(
     for row in [names, *entries]:
         cells = [cell.rjust(widths[i]) if names[i] == "amount" else cell.ljust(widths[i]) for i, cell in enumerate(row)]
         print("  ".join(cells).rstrip())
+
+
+class _Parity(str, Enum):
+    none = "none"
+    even = "even"
+    odd = "odd"
+
+
+@app.command(rich_help_panel="A till")
+def capture(
+    port: Annotated[
+        str, typer.Option("--port", "-p", help="Where the till's cable is, such as /dev/ttyUSB0.", show_default=False)
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file that is written.")] = Path("till.capture"),
+    baud: Annotated[int | None, typer.Option(help="Speed of the till's line.", show_default="9600")] = None,
+    parity: Annotated[_Parity | None, typer.Option(help="Its parity.", show_default="none")] = None,
+    bits: Annotated[int | None, typer.Option(min=7, max=8, help="Its data bits.", show_default="8")] = None,
+    stop: Annotated[int | None, typer.Option(min=1, max=2, help="Its stop bits.", show_default="1")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", show_default="Ctrl-C")] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Play this file back into --port instead.", show_default=False)
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.01, help="With --replay: how many times as fast.")] = 1.0,
+    device: Annotated[
+        str, typer.Option(help="Copy the box's own recording from its USB port instead.", show_default=False)
+    ] = "",
+    explain: Annotated[
+        Path | None, typer.Option(help="Show what each of the box's dialects makes of this file.", show_default=False)
+    ] = None,
+    currency: Annotated[str, typer.Option(help="With --explain: the box's currency.")] = "NZD",
+) -> None:
+    """Records what a till sends to its customer display, so that Tillpane can learn it.
+
+    Put the display's cable into this computer (RS-232 to USB, often with a null-modem adapter) and ring up 12.34:
+
+    - tillpane capture --port /dev/ttyUSB0 -o corner-shop.capture
+
+    What arrives is shown as it comes; nothing is ever sent to the till. Ctrl-C ends.
+
+    Type what you did ("total pressed") and press Enter: it becomes a note in the file.
+
+    [bold]Which dialect[/] is it, and what would the box charge?
+
+    - tillpane capture --explain corner-shop.capture
+
+    [bold]Play it[/] into a box, or into the simulator:
+
+    - tillpane capture --replay corner-shop.capture --port /dev/ttyUSB1
+
+    [bold]Fetch[/] what the box itself recorded, over its USB plug; this restarts the box:
+
+    - tillpane capture --device /dev/ttyACM0 -o corner-shop.capture
+
+    docs/add-a-till.md goes on from there. [bold]Exit codes[/]: 0 done, 64 wrong usage, 70 nothing came or trouble.
+    """
+    from tillpane import capture as work
+
+    if sum(map(bool, (port, device, explain))) != 1 or (replay and not port):
+        raise typer.BadParameter("say one of --port, --device and --explain; --replay needs --port")
+
+    def settings(of: work.LineSettings) -> work.LineSettings:
+        named = parity.value if parity else of.parity
+        return work.LineSettings(baud or of.baud, bits or of.bits, named, stop or of.stop)
+
+    if explain:
+        _explain(explain, currency)
+        return
+    if device:
+        print(f"Copying {work.DEVICE_FILE} off the box; it restarts ...", file=sys.stderr)
+        size = work.fetch(device, out)
+        print(f"{size} bytes are in {out}. Next: tillpane capture --explain {out}")
+        return
+    if replay:
+        try:
+            line = settings(work.read_settings(replay))
+        except Trouble:
+            if not baud:
+                raise
+            line = settings(work.LineSettings())
+        print(f"Playing {replay} into {port} ({line}), {speed:g} times as fast ...", file=sys.stderr)
+        sent = work.replay(replay, port, line, speed, _heard)
+        print(f"{sent} bytes were sent.")
+        return
+    line = settings(work.LineSettings())
+    print(f"Listening at {port} ({line}). Ring up 12.34; Ctrl-C ends.", file=sys.stderr)
+    notes = work.notes_from(sys.stdin) if sys.stdin.isatty() else None
+    count = work.record(port, out, line, seconds, _heard, notes)
+    print(f"\n{count} bytes are in {out}.")
+    if doubt := work.doubt(work.read_capture(out)):
+        print(doubt)
+    print(f"Next: tillpane capture --explain {out} tells the dialect. docs/add-a-till.md goes on from there.")
+
+
+def _explain(path: Path, currency: str) -> None:
+    from tillpane.capture import read_capture, read_notes
+    from tillpane.tills.explain import explain
+
+    readings = explain(read_capture(path), currency)
+    for reading in readings:
+        print(
+            f"{reading.dialect:15}{reading.undefined:6} undefined bytes"
+            f"{len(reading.screens):5} screens{reading.charges:5} of them would charge"
+        )
+    fits = [reading for reading in readings if reading.fits]
+    if not fits:
+        print("\nNo dialect reads all of it, so nothing would be charged. Nearest:")
+    for reading in fits or readings[:1]:
+        print(f"\n{reading.dialect}")
+        notes = read_notes(path)
+        for screen in reading.screens:
+            while notes and notes[0][0] < screen.ms:
+                print(f"{'':11}# {notes.pop(0)[1]}")
+            says = f"CHARGE {screen.amount} {currency}" if screen.charges else screen.says.lower()
+            lamp = f", lamp {screen.lamp}" if screen.lamp else ""
+            doubt = f", {screen.undefined} undefined so far" if screen.undefined else ""
+            moving = ", scrolling" if screen.scrolling else ""
+            print(
+                f"{screen.ms / 1000:9.3f}  |{screen.rows[0]}|  {f'{says} {screen.text}'.strip()}{lamp}{doubt}{moving}"
+            )
+            print(f"{'':9}  |{screen.rows[1]}|")
+        for _, note in notes:
+            print(f"{'':11}# {note}")
+
+
+def _heard(ms: int, data: bytes) -> None:
+    from tillpane.capture import view
+
+    print("\n".join(view(ms, data)), flush=True)
 
 
 # ---- for developers --------------------------------------------------------------------------------------------------

