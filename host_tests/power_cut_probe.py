@@ -174,10 +174,6 @@ class Wire:
         return document
 
 
-class Options:
-    expiry_seconds = _EXPIRY_S
-
-
 class Radio:
     up = True
 
@@ -192,7 +188,7 @@ class Box(Bench):
         self.promised = dict(promised or {})
         self.drawn = {}  # ref -> ids
         self._wifi = Radio()
-        self._options = Options()
+        self._expiry_s = _EXPIRY_S
         self._centrapay = Centrapay(Wire(self), "key", "config", "T1", "device", "account" if can_find else "")
         self.flash = Flash(image)
         self.mount()
