@@ -288,7 +288,7 @@ class Answer:
                 raise BadAnswer("too large")
         if stop >= 0 and not self._size:
             if stop == start or buf[stop - 1] != 13:
-                raise BadAnswer("bare LF")
+                raise BadAnswer("malformed")
             self._take_line(buf, start, stop - 1)
             return stop + 1
         room = _LINE_MAX - self._size
@@ -300,7 +300,7 @@ class Answer:
             self._last = buf[end - 1]
             return end
         if (buf[stop - 1] if stop > start else self._last) != 13:
-            raise BadAnswer("bare LF")
+            raise BadAnswer("malformed")
         size = self._size - 2
         self._size = 0
         self._take_line(self._line, 0, size)
@@ -318,19 +318,19 @@ class Answer:
             self._status_line(buf, start, end)
         elif state == _CHUNK_END:
             if start != end:
-                raise BadAnswer("bad chunk")
+                raise BadAnswer("malformed")
             self._state = _CHUNK_SIZE
         else:
             self._chunk(_chunk_size(buf, start, end, _BODY_MAX))
 
     def _status_line(self, buf, start, end):
         if end - start < 12 or (end - start > 12 and buf[start + 12] != 32) or buf[start + 8] != 32:
-            raise BadAnswer("bad status")
+            raise BadAnswer("malformed")
         if not _same(buf, start, start + 7, b"http/1.", 7) or buf[start] != 72 or buf[start + 7] not in b"01":
-            raise BadAnswer("bad status")
+            raise BadAnswer("malformed")
         self.status = _number(buf, start + 9, start + 12, 599)
         if self.status < 100:
-            raise BadAnswer("bad status")
+            raise BadAnswer("malformed")
         self._old = buf[start + 7] == 48
         if self._old:
             self.keep = False
@@ -345,7 +345,7 @@ class Answer:
             end = start + _LINE_MAX - 2
         colon = _colon(buf, start, end)
         if colon < 0:
-            raise BadAnswer("bad field")
+            raise BadAnswer("malformed")
         if self._state == _TRAILER:
             return
         size = colon - start
@@ -372,13 +372,13 @@ class Answer:
         # A field that matters; `name` is the length of its name, which tells them apart.
         if name == 14:
             if self._length >= 0:
-                raise BadAnswer("bad length")
+                raise BadAnswer("malformed")
             self._length = _number(buf, start, end, _BODY_MAX)
             if self._length < 0:
-                raise BadAnswer("bad length")
+                raise BadAnswer("malformed")
         elif name == 17:
             if self._chunked or not _same(buf, start, end, b"chunked", 7):
-                raise BadAnswer("bad coding")
+                raise BadAnswer("malformed")
             self._chunked = True
         elif name == 10:
             if _lists_close(buf, start, end):
@@ -392,10 +392,10 @@ class Answer:
             self.done = True
             return
         if self._chunked and (self._length >= 0 or self._old):
-            raise BadAnswer("bad coding")
+            raise BadAnswer("malformed")
         if self.status < 200:
             if self.status == 101 or self._chunked or self._length >= 0:
-                raise BadAnswer("bad status")
+                raise BadAnswer("malformed")
             self._state = _STATUS
         elif self.status in (204, 304):
             self.keep = self.keep and self._length <= 0 and not self._chunked
@@ -413,7 +413,7 @@ class Answer:
 
     def _chunk(self, size):
         if size < 0:
-            raise BadAnswer("bad chunk")
+            raise BadAnswer("malformed")
         self._body += size
         if self._body > _BODY_MAX:
             raise BadAnswer("too large")
@@ -707,7 +707,7 @@ class HTTPS:
         if _is_refusal(error):
             raise Untrusted(str(error))
         if not repeatable or self._answer.began or self._link is None:
-            raise HTTPSError("lost: " + str(error))
+            raise HTTPSError("no link: " + str(error))
         self.close()
 
     def _usable(self):
@@ -916,7 +916,7 @@ def _context(root):
     try:
         context.load_verify_locations(root)
     except ValueError:
-        raise Untrusted("bad root")
+        raise Untrusted("malformed")
     if context.verify_mode != tls.CERT_REQUIRED:
         raise Untrusted("unverified")
     return context

@@ -35,14 +35,14 @@ _PARITY = {"none": None, "even": 0, "odd": 1}
 _UART_BUFFER = const(2048)  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
 
 
-def backlight(pin):
+def _backlight(pin):
     """What sets the brightness, or None for a panel whose light is not wired to a pin."""
     if pin < 0:
         return None
     return Backlight(machine.PWM(machine.Pin(pin, machine.Pin.OUT), freq=1000, duty_u16=0))
 
 
-def output(pin, level):
+def _output(pin, level):
     return machine.Pin(pin, machine.Pin.OUT, value=level) if pin >= 0 else None
 
 
@@ -58,10 +58,10 @@ def build_screens(options):
     )
     panel = Panel(
         spi,
-        output(options["panel_dc"], 0),
-        output(options["panel_cs"], 1),
-        output(options["panel_reset"], 1),
-        backlight(options["panel_backlight"]),
+        _output(options["panel_dc"], 0),
+        _output(options["panel_cs"], 1),
+        _output(options["panel_reset"], 1),
+        _backlight(options["panel_backlight"]),
         controller=options["panel_controller"],
         width=options["panel_width"],
         height=options["panel_height"],
@@ -75,7 +75,7 @@ def build_screens(options):
     return panel, Screens(panel, QR(), fonts)
 
 
-def build_wlan(options):
+def _build_wlan(options):
     network.hostname(options["hostname"])
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
@@ -83,15 +83,16 @@ def build_wlan(options):
     return wlan
 
 
-def build_till(options):
+def _build_uart(options, number, tx, rx):
+    """A UART with the till's line settings."""
     return machine.UART(
-        options["till_uart"],
+        number,
         baudrate=options["till_baud"],
         bits=options["till_bits"],
         parity=_PARITY[options["till_parity"]],
         stop=options["till_stop"],
-        tx=machine.Pin(options["till_tx"]),
-        rx=machine.Pin(options["till_rx"]),
+        tx=machine.Pin(tx),
+        rx=machine.Pin(rx),
         rxbuf=_UART_BUFFER,
         txbuf=1024,
         timeout=0,
@@ -99,7 +100,7 @@ def build_till(options):
     )
 
 
-def build_desk(options, terminal, *desk):
+def _build_desk(options, terminal, *desk):
     """The desk for this kind of till; only its protocol is loaded."""
     if options["till_kind"] == "line":
         from kiosk.linedesk import LineDesk
@@ -109,12 +110,13 @@ def build_desk(options, terminal, *desk):
     if options["till_kind"] == "terminal":
         from kiosk.terminaldesk import TerminalDesk
 
-        link = load_module("till.ecr").Options(options["currency"], options["till_variant"], terminal[:8])
+        number = "".join([c for c in terminal if c.isdigit()])  # what a card terminal's identity is made of
+        link = load_module("till.ecr").Options(options["currency"], options["till_variant"], ("00000000" + number)[-8:])
         return TerminalDesk(protocol.Protocol(link), *desk)
-    return build_display_desk(options, protocol.Dialect, *desk)
+    return _build_display_desk(options, protocol.Dialect, *desk)
 
 
-def build_display_desk(options, dialect, *desk):
+def _build_display_desk(options, dialect, *desk):
     from kiosk.displaydesk import DisplayDesk
 
     words = load_module("till.words").lists(
@@ -125,7 +127,26 @@ def build_display_desk(options, dialect, *desk):
     return DisplayDesk(dialect, words, options["till_numbers"], start, stable_ms, *desk)
 
 
-def build_button(options):
+def _build_tap(options, uart, now):
+    """The till's UART, with what else its bytes are wanted for."""
+    forward = None
+    if options["forward_uart"]:
+        wire = _build_uart(options, options["forward_uart"], options["forward_tx"], options["forward_rx"])
+        forward = load_module("kiosk.passthrough").Passthrough(wire)
+    if forward is None and options["button_pin"] < 0 and not options["till_record"]:
+        return uart
+    tap = load_module("kiosk.tap").Tap(uart, forward, _line_words(options), now)
+    if options["till_record"]:
+        tap.toggle()
+    return tap
+
+
+def _line_words(options):
+    parity = options["till_parity"][0].upper()
+    return "%d,%d%s%d" % (options["till_baud"], options["till_bits"], parity, options["till_stop"])
+
+
+def _build_button(options):
     if options["button_pin"] < 0:
         return None
     return Button(machine.Pin(options["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP).value)
@@ -140,7 +161,7 @@ def build_app(options, screens, watchdog):
     """The App of these settings. `watchdog` has feed()."""
     chip = binascii.hexlify(machine.unique_id()).decode()
     terminal = options["terminal_id"] or "TP" + chip[-6:].upper()
-    wlan = build_wlan(options)
+    wlan = _build_wlan(options)
     resolve = Resolver(wlan).resolve
     clock = Clock(machine.RTC().datetime, options["ntp_host"], options["ntp_port"], resolve)
     https = HTTPS(options["api_host"], options["api_port"], Roots(_ROOTS), clock.is_set, resolve)
@@ -155,7 +176,7 @@ def build_app(options, screens, watchdog):
     )
     journal = Journal(_JOURNAL)
     journal.open()
-    desk = build_desk(
+    desk = _build_desk(
         options,
         terminal,
         journal,
@@ -170,7 +191,9 @@ def build_app(options, screens, watchdog):
         options["merchant_name"],
     )
     wifi = Wifi(wlan, options["wifi_ssid"], options["wifi_password"])
-    till = build_till(options)
+    till = _build_tap(
+        options, _build_uart(options, options["till_uart"], options["till_tx"], options["till_rx"]), clock.now
+    )
     supervisor = Supervisor(watchdog.feed, clock.now, max(options["watchdog_seconds"] * 500, _HEART_MS))
     return App(
         till,
@@ -185,5 +208,5 @@ def build_app(options, screens, watchdog):
         options["till_baud"],
         options["expiry_seconds"],
         read_root(_WRONG_ROOT),
-        build_button(options),
+        _build_button(options),
     )

@@ -182,11 +182,11 @@ class Centrapay:
     def checked(self, identity, external_ref, amount, currency):
         picked = self.request
         if not is_id(picked["id"]) or (identity and picked["id"] != identity):
-            raise Unknown("another id")
+            raise Unknown("not ours")
         if picked["status"] not in ("new", "paid", "cancelled", "expired"):
-            raise Unknown("bad status")
+            raise Unknown("malformed")
         if external_ref and picked["externalRef"] not in (external_ref, None):
-            raise Unknown("other ref")
+            raise Unknown("not ours")
         check_value(picked, amount, currency)
         return PaymentRequest(picked)
 
@@ -200,12 +200,12 @@ def is_id(value):
 
 def check_value(picked, amount, currency):
     if picked["value.amount"] != str(amount) or picked["value.currency"] != currency:
-        raise Unknown("other sum")
+        raise Unknown("not ours")
 
 
 def activity(picked, identity, types):
     if picked["type"] not in types or picked["paymentRequestId"] not in (identity, None):
-        raise Unknown("activity")
+        raise Unknown("not ours")
     return picked["type"]
 
 
@@ -213,7 +213,7 @@ def _finish(picker):
     try:
         picker.finish()
     except JSONError:
-        raise Unknown("bad JSON")
+        raise Unknown("malformed")
 
 
 def _refusal(status, picker):

@@ -120,8 +120,8 @@ class App:
     def _feel(self, event, now):
         if event == PRESS:
             self._desk.press(now)
-        elif event == HOLD:
-            self._desk.hold(now)
+        elif event == HOLD and not self._desk.hold(now):
+            self._desk.notice = self._till.toggle()
 
     # Centrapay --------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ from kiosk.turns import Turns
 from till.amount import plain
 
 _MAX_UNSETTLED = const(16)
+_MAX_NEWS = const(8)
+_LET_GO_MS = const(1000)
 
 
 class Refusal(Exception):
@@ -72,12 +74,17 @@ class Desk:
         self._unsettled = []
         self._refunds = None  # Refunds, from the first on
         self._news = News()
+        self._let_go_at = 0
         self._turns = Turns()
+        self.notice = ""  # what the ready screen says besides
         self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self.setup_fault = ""  # HTTP_401 and the like since the last good answer: staff must act
 
     def restore(self, now):
-        """After a restart: what is open is resolved, and the last result is told again unless it was acknowledged."""
+        """After a restart: what is open is resolved, and the last result is told again unless it was acknowledged.
+
+        -> the Sale that was started last, or None
+        """
         for sale in self._journal.unresolved():
             if sale.is_refund:
                 self._with_refunds().restore(sale, now)
@@ -94,6 +101,14 @@ class Desk:
         newest = self._journal.last(True)
         if newest is not None and newest.is_refund and not newest.is_open and not newest.owed:
             self._with_refunds().restore(newest, now)
+        return last
+
+    def take_up(self, sale, now):
+        """After restore, where the glass is what tells: the last sale is on it again, unless nothing can come of it."""
+        ticket = self._ticket(sale.ref)
+        if ticket is not None and not ticket.is_settled(now):
+            self._unsettled.remove(ticket)
+            self._current = ticket
 
     def _tell_again(self, sale, now):
         payment = self._payment(sale, now)
@@ -247,11 +262,15 @@ class Desk:
         return self._refunds.busy_with if self._refunds is not None else ""
 
     def press(self, now):
-        """The cashier's button: what became of a sale may go from the glass, and what news there was."""
+        """The cashier's button: what became of a sale may go from the glass, and the news. -> whether there was any"""
         self.revision += 1
-        if self.shows_sale(now) and not self.selling:
-            self._current.dismissed = True
-        self._news.dismiss()
+        ticket = self._current
+        fresh = self.shows_sale(now) and not self.selling and not ticket.dismissed
+        if fresh:
+            ticket.dismissed = True
+        if ticket is not None and ticket.sale.is_open:
+            return fresh  # no news is on the glass
+        return self._news.dismiss() or fresh
 
     def hold(self, now):
         """The button held down: the code on the glass is withdrawn. -> whether there was one"""
@@ -269,10 +288,20 @@ class Desk:
             print("[tillpane] journal:", refusal.words)
 
     def let_go(self, now):
-        """The same for late news that has been on the glass for long."""
+        """For tills that cannot be told late: what is settled is news, one after the other. It counts as told when the
+        cashier has pressed, after half an hour on the glass, or when there is more of it than is kept."""
+        if now < self._let_go_at:
+            return
+        self._let_go_at = now + _LET_GO_MS  # what flash does not take is not tried again at once
+        waiting = 0
         for ticket in self._unsettled:
-            if ticket.payment.is_over and now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
+            if ticket.sale.acked or not ticket.payment.is_over:
+                continue
+            waiting += 1
+            if ticket.dismissed or waiting > _MAX_NEWS or now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
                 self.count_as_told(ticket.sale)
+            elif self._news.ticket is None:
+                self._news.notice(ticket, now)
 
     def next_result(self, now):
         """(record, word) of the next result that the till is to be told unasked, or None. It counts as told."""
@@ -344,12 +373,15 @@ class Desk:
 
     def answered(self, owner, verb, answer, now):
         """Takes the checked answer of a call that next_call gave."""
+        self.notice = ""  # what the ready screen says besides
         self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self.setup_fault = ""
         self.revision += 1
         self._turns.answered()
         if verb == "refund":
+            waited = self.busy_with
             owner.answered()
+            self._notice_refund(owner, waited, now)
             return
         before = owner.payment.result
         owner.payment.answered(verb, answer, now)
@@ -363,16 +395,25 @@ class Desk:
             self.setup_fault = error.code  # an old sale of another account is no reason to close the shop
         self._turns.failed(error, owner is not self._current, now)
         if verb == "refund":
+            waited = self.busy_with
             owner.failed(error, now)
+            self._notice_refund(owner, waited, now)
             return
         before = owner.payment.result
         owner.payment.failed(verb, error, now)
         self._notice(owner, before, now)
 
     def _notice(self, ticket, before, now):
-        """A definite word on a sale that is not the one on the glass."""
-        if before != ticket.payment.result and not ticket.sale.is_open and ticket is not self._current:
-            self._news.notice(ticket, now)
+        """Another word than before: on the glass once more, and news where it is of a sale that was there before."""
+        if before != ticket.payment.result:
+            ticket.dismissed = False
+            if not ticket.sale.is_open and ticket is not self._current:
+                self._news.notice(ticket, now)
+
+    def _notice_refund(self, refund, waited, now):
+        """A definite word on a refund that the till no longer waited for."""
+        if not refund.sale.is_open and waited != refund.sale.ref:
+            self._news.notice(refund, now)
 
     # ---- what the glass shows -----------------------------------------------------------------------------------
 
@@ -380,7 +421,7 @@ class Desk:
         """The View for this moment while the box can work; what keeps it from working is the app's to show."""
         news = self._news.words(now)
         if self._current is None or self._current.is_over(now):
-            return view.View(view.READY, merchant=self._merchant, note=news)
+            return view.View(view.READY, merchant=self._merchant, note=news or self.notice)
         return sale_view(self._current.payment, now, self._merchant, self._expiry_ms, self._payload, news)
 
     @property

@@ -1,7 +1,10 @@
 """The desk for a till that drives a 2x20 customer display and knows nothing of payments, without I/O.
 
-The till cannot be told anything: the glass tells the cashier. So a result counts as told when it is on the glass, late
-news when the cashier has pressed the button.
+The till cannot be told anything: the glass tells the cashier. So a result counts as told when it has been on the glass
+for some seconds, late news when the cashier has pressed the button.
+
+Where the till's template carries a receipt number (a tag), that is the sale's reference. A receipt whose sale came to
+nothing may be paid for once more: its sales are 1017, 1017~2, 1017~3 ...; one that was paid, or may have been, never.
 """
 
 from micropython import const
@@ -10,10 +13,15 @@ from kiosk import view
 from kiosk.desk import Desk, Refusal, record_of
 from kiosk.journal import JournalError
 from kiosk.record import PAID
+from kiosk.saleview import reason_words
+from kiosk.ticket import took_money
+from till.amount import plain
 from till.pole import Pole
 from till.watcher import Watcher
 
-_SEEN_MS = const(30000)  # without a button: how long a payment that was withdrawn too late is shown for the cashier
+_READ_MS = const(3000)  # a result that stood on the glass for so long was seen
+_SEEN_MS = const(30000)  # without a button: one of a sale that was withdrawn too late
+_TURNS = const(10)  # one more than there may be sales of one receipt number
 
 
 class DisplayDesk(Desk):
@@ -25,31 +33,46 @@ class DisplayDesk(Desk):
         self._dialect = dialect(self._pole)
         self._watcher = Watcher(self._pole, self._currency, words, style, policy, stable_ms)
         self._policy = policy
-        self._settled = True  # the watcher knows that the last sale is closed
-        self._withdrawn = False  # the till took its total back
+        self._told = (
+            False  # what the watcher knows of its last sale: None: it is on; else whether it may have been paid
+        )
+        self._withdrawn = False  # the till took that sale's total back
+        self._word = ""  # of the sale of the moment
+        self._word_at = 0
         self._state = ""
+        self._why = ""  # there is no code
 
     def restore(self, now):
-        super().restore(now)
-        last = self.last(now)
-        if last is not None and record_of(last).is_open:
-            self._watcher.began(_tag_of(record_of(last).ref), record_of(last).amount)
-            self._settled = False
+        last = super().restore(now)
+        if last is not None:
+            self.take_up(last, now)
+            self._watcher.began(last.ref.split("~")[0], last.amount)
+            self._told = None
+            if self._current is None:
+                self._told = last.state == PAID
+                self._watcher.settled(self._told)
+        return last
 
     # ---- bytes --------------------------------------------------------------------------------------------------
 
     def feed(self, data, count, now):
         """Takes the first `count` bytes of data from the till's wire. -> whether it said anything"""
+        watcher = self._watcher
         if count:
             self._dialect.feed(data, count)
-            self._watcher.heard(now)
+            watcher.heard(now)
+            if self._pole.undefined:
+                self.revision += 1
         self._settle(now)
-        intent = self._watcher.tick(now)
+        intent = watcher.tick(now)
+        if watcher.state != self._state:
+            self._state = watcher.state
+            self._why = ""
+            self.revision += 1
+            if self._told is not None and self._shows_another() and self._current.sale.acked:
+                self._current.dismissed = True  # the till is at the next patron's
         if intent is not None:
             self._obey(intent[0], intent[1], intent[2], now)
-        if self._watcher.state != self._state or self._pole.undefined and count:
-            self._state = self._watcher.state
-            self.revision += 1
         return bool(count)
 
     def answer(self):
@@ -66,67 +89,99 @@ class DisplayDesk(Desk):
 
     # ---- what the screen means ------------------------------------------------------------------------------------
 
-    def _obey(self, verb, ref, amount, now):
-        try:
-            if verb == "CANCEL":
-                if self._current is not None:
-                    self._current.payment.cancel(now)
-                self._withdrawn = True
-                return
-            self.sale(ref or "D" + str(self._journal.next_seq()), amount, self._currency, now)
-            self._settled = self._withdrawn = False
+    def _obey(self, verb, tag, amount, now):
+        ticket = self._current
+        if verb == "CANCEL":
+            self._withdrawn = True
+            if ticket is not None:
+                ticket.payment.cancel(now)
             return
+        self._told = None  # a fault of ours in the midst of it leads to _settle
+        self._withdrawn = False
+        if ticket is not None and not ticket.sale.is_open and not took_money(ticket.sale):
+            self.count_as_told(ticket.sale)  # what stood there goes: nothing was paid
+        try:
+            known = None
+            ref = tag or "~" + str(self._journal.next_seq())
+            for turn in range(2, _TURNS):
+                known = self.known(ref, now)
+                sale = record_of(known)
+                if sale is None or sale.is_open or sale.state == PAID or sale.amount != amount:
+                    break
+                ref = tag + "~" + str(turn)
+            self.sale(ref, amount, self._currency, now)
+            if known is None:
+                return
+            self._why = ref + " was paid, or may be."
         except Refusal as refusal:
-            print("[tillpane] no sale:", refusal.code, refusal.words)
-        except JournalError as error:
-            print("[tillpane] no sale:", error.args[0])
+            self._why = refusal.words if refusal.code != "NOT_READY" else reason_words(refusal.words)
+        except JournalError:
+            self._why = reason_words("FLASH_FAULT")
+        self._told = False
         self._watcher.settled(False)
+        print("[tillpane] no code:", self._why)
 
     def _settle(self, now):
-        """Tells the watcher that the sale of the moment is closed; one withdrawn too late, once the cashier knows."""
+        """Tells the watcher that its sale is closed; one withdrawn too late, once the cashier knows."""
         ticket = self._current
-        if ticket is None or self._settled or ticket.payment.in_progress:
+        if ticket is None:
+            if self._told is None:
+                self._told = False
+                self._watcher.settled(False)
+            return
+        word = ticket.payment.result
+        if word != self._word:
+            self._word = word
+            self._word_at = now
+        if not word:
             return
         sale = ticket.sale
         paid = sale.state == PAID or sale.is_open  # not known: its total starts no second sale by itself
-        ended_at = ticket.payment.finished_at or now
-        if self._withdrawn and paid and not ticket.dismissed and now < ended_at + _SEEN_MS:
-            return
-        self._settled = True
-        self._watcher.settled(paid)
+        unseen = self._withdrawn and (paid or took_money(sale)) and not ticket.dismissed
+        if paid != self._told and not (self._told is None and unseen and now < self._word_at + _SEEN_MS):
+            self._told = paid
+            self._watcher.settled(paid)
 
     def tick(self, now):
         super().tick(now)
         self.let_go(now)
         ticket = self._current
-        if ticket is not None and not ticket.payment.in_progress:
+        if ticket is None or ticket.sale.acked or not ticket.payment.is_over or self._word != ticket.payment.result:
+            return
+        if now >= self._word_at + _READ_MS:
+            self._word_at = now  # what flash does not take is not tried again at once
             self.count_as_told(ticket.sale)
 
     def press(self, now):
-        """The cashier's button: a result may go from the glass; or the total on the till's display is to be paid."""
-        shown = self.shows_sale(now)
-        super().press(now)
-        if not shown:
+        """The cashier's button: what became of a sale may go from the glass; or the total on the till is to be paid.
+        One press does both where the till shows another total."""
+        if not super().press(now) or self._shows_another():
             self._watcher.press(now)
 
     # ---- what the glass shows -------------------------------------------------------------------------------------
 
+    def _shows_another(self):
+        """Whether the till shows another total than that of the sale whose result is on the glass."""
+        ticket = self._current
+        if ticket is None or not ticket.payment.result or not self._state[:1].isdigit():
+            return False
+        return self._state.split(" ")[0] != plain(ticket.sale.amount, self._currency)
+
     def view(self, now):
         shows = super().view(now)
-        if shows.kind != view.READY:
+        ready = shows.kind == view.READY
+        if not ready and not self._shows_another():
             return shows
-        if self._pole.undefined:
+        words = self._why or self._state
+        if ready and self._pole.undefined:
             shows.kind = view.MIRROR
             shows.method = self._pole.row(0)
             shows.detail = self._pole.row(1)
-            shows.note = self._state
-        elif self._state and not shows.note:
-            shows.note = "Till: " + self._state
+        elif self._why:
+            words = "No code: " + words
+        elif words:
+            words = "Till: " + words
             if self._policy == "button" and self._state[:1].isdigit():
-                shows.note += ". Press for the code."
+                words += ". Press for the code."
+        shows.note = shows.note or words
         return shows
-
-
-def _tag_of(ref):
-    """The receipt number that the till gave, "" where the reference is one of ours."""
-    return "" if ref[:1] == "D" and ref[1:].isdigit() else ref

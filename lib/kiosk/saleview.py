@@ -3,7 +3,7 @@
 from micropython import const
 
 from kiosk import view
-from kiosk.record import CANCELLED, EXPIRED, FAILED, NEW, PAID, PAYABLE
+from kiosk.record import CANCELLED, EXPIRED, FAILED, NEW, PAID, PAYABLE, REFUND_FAILED, REFUNDED
 from ondemand import drop_modules, load_module
 from till.amount import shown
 
@@ -15,7 +15,14 @@ _KINDS = {
     EXPIRED: view.EXPIRED,
     FAILED: view.FAILED,
 }
-_NEWS = {PAID: "paid after all", CANCELLED: "cancelled", EXPIRED: "expired unpaid", FAILED: "never started"}
+_NEWS = {
+    PAID: "paid after all",
+    CANCELLED: "cancelled",
+    EXPIRED: "expired unpaid",
+    FAILED: "never started",
+    REFUNDED: "refunded",
+    REFUND_FAILED: "refund failed",
+}
 
 
 _KNOWN_MOST = const(4)

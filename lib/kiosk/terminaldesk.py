@@ -1,14 +1,19 @@
-"""The desk for a till that knows a card terminal (docs/ecr.md), without I/O: the box answers in its place."""
+"""The desk for a till that knows a card terminal (docs/ecr.md), without I/O: the box answers in its place.
+
+A sale for which the till gives no reference is "~000061", by its number in the journal.
+"""
 
 from micropython import const
 
 from kiosk.desk import Desk, Refusal, record_of
 from kiosk.journal import JournalError
-from kiosk.record import PAID, REFUNDED, REFUNDING
+from kiosk.record import PAID, REFUNDED
 from kiosk.sale import Payment
 from till.ecr import Outcome, short
 
-_RECENT_S = const(600)
+_KEPT_MS = const(600000)  # a result nobody heard stands for the same question: as long as in till.ecr
+_OLD_S = const(1200)
+_NONE = ("NO_SUCH_SALE", "NOT_PAID")
 _REFUSALS = ("BUSY", "NOT_READY")  # words that a terminal has too; every other refusal is FAILED
 
 
@@ -18,13 +23,25 @@ class TerminalDesk(Desk):
     def __init__(self, protocol, *desk):
         super().__init__(*desk)
         self._protocol = protocol
+        self._request = None  # what the till asked, until it is done: also where a fault of ours came between
         self._asked = None  # the Payment, Sale or refund's record whose result the till waits for
-        self._answered = None  # the record whose result is on its way to the till
+        self._answered = None  # (record, its state): its result is on its way to the till
+        self._heard = None  # the same, of the last that the till acknowledged
+        self._restored = 0  # the number of the last sale before the box started
         self._stage = ""
+
+    def restore(self, now):
+        last = super().restore(now)
+        if last is not None:
+            self.take_up(last, now)
+            self._restored = last.seq
+        return last
 
     def tick(self, now):
         super().tick(now)
         self.let_go(now)
+        if self._refunds is not None and self._asked is None:
+            self._refunds.next_result(now)  # said to who asked, or news on the glass: the next sale lets go of it
 
     # ---- bytes --------------------------------------------------------------------------------------------------
 
@@ -35,13 +52,24 @@ class TerminalDesk(Desk):
             protocol.feed(data, count, now)
         else:
             protocol.tick(now)
-        if protocol.take_delivered():
-            self._delivered()
-        request = protocol.take_request()
-        if request is not None:
-            self._hear(request, now)
-        if self._asked is not None:
-            self._report(now)
+        if protocol.take_delivered() and self._answered is not None:
+            self._heard = self._answered
+            if self._heard[0].state == self._heard[1]:  # nothing else came of it meanwhile
+                self.count_as_told(self._heard[0])
+        request = self._request = self._request or protocol.take_request()
+        try:
+            if request is not None:
+                self._obey(request, now)
+            if self._asked is not None:
+                self._report(now)
+        except Refusal as refusal:
+            word = refusal.code if refusal.code in _REFUSALS else "NONE" if refusal.code in _NONE else "FAILED"
+            self._answer(Outcome(word, request.ref, request.amount, self._currency), None, now)
+        except JournalError:
+            word = "NOT_READY" if self._asked is None else "UNKNOWN"
+            self._asked = None
+            self._answer(Outcome(word, currency=self._currency), None, now)
+        self._request = None
         return request is not None
 
     def answer(self):
@@ -53,58 +81,52 @@ class TerminalDesk(Desk):
 
     # ---- what the till asks ---------------------------------------------------------------------------------------
 
-    def _hear(self, request, now):
-        try:
-            self._obey(request, now)
-        except Refusal as refusal:
-            word = refusal.code if refusal.code in _REFUSALS else "FAILED"
-            if refusal.code in ("NO_SUCH_SALE", "NOT_PAID"):
-                word = "NONE"
-            self._answer(Outcome(word, request.ref, request.amount, request.currency or self._currency), now)
-        except JournalError:
-            self._answer(Outcome("NOT_READY", request.ref, request.amount, self._currency), now)
-
     def _obey(self, request, now):
+        """Raises Refusal, JournalError."""
         kind = request.kind
         if kind == "SALE":
-            ref = request.ref or self._open_ref(request, now) or "E" + str(self._journal.next_seq())
+            ref = request.ref or self._unheard(request.amount, now) or "~%06d" % self._journal.next_seq()
             self._asked = self.sale(ref, request.amount, request.currency or self._currency, now)
         elif kind == "CANCEL":
-            if self._current is not None and self.selling:
-                self._current.payment.cancel(now)
+            self.hold(now)
         elif kind == "REFUND":
             self._asked = self.refund(self._ref_of(request, now), request.amount, "", now)
         elif kind == "LAST":
             known = self.last(now)
-            self._answer(Outcome("NONE") if known is None else self._outcome(known, True), now)
+            if known is None:
+                raise Refusal("NO_SUCH_SALE", "")
+            self._tell(known, now)
         else:
             word = "NOT_READY" if self.blocked or self.setup_fault else "BUSY" if self.busy_with else "NONE"
-            self._answer(Outcome(word, currency=self._currency, when=self._wall()), now)
+            self._answer(Outcome(word, currency=self._currency, when=self._wall()), None, now)
 
-    def _open_ref(self, request, now):
-        """The reference of a sale without one that may still be paid, or was paid just now and the till has not heard
-        of it, where the till asks for the same again; or ""."""
-        known = self.last(now)
-        sale = None if known is None else record_of(known)
-        if sale is None or sale.amount != request.amount or sale.ref[:1] != "E" or not sale.ref[1:].isdigit():
+    def _unheard(self, amount, now):
+        """The reference of the last sale, where it had none, was of this amount, and may still be paid or ended in a
+        way that the till has not heard: then it is what the till asks for. Else ""."""
+        ticket = self._current
+        if ticket is None or ticket.sale.amount != amount or ticket.sale.ref[0] != "~":
             return ""
-        unheard = sale.state == PAID and not sale.acked and self._wall() - sale.at < _RECENT_S
-        return sale.ref if sale.is_open or unheard else ""
+        sale = ticket.sale
+        if not sale.is_open:
+            if sale.acked or self._heard == (sale, sale.state) or now >= ticket.payment.finished_at + _KEPT_MS:
+                return ""
+            if sale.seq == self._restored and 0 < sale.at < self._wall() - _OLD_S:
+                return ""  # the box may have been off since then
+        return sale.ref
 
     def _ref_of(self, request, now):
         """The reference of the sale that a refund is of. Raises Refusal."""
         if request.ref:
             return request.ref
-        if not request.seq:
-            known = self.last(now)
-            if known is not None:
-                return record_of(known).ref
         found = None
-        for sale in self._journal.sales():
-            fits = not sale.is_refund and short(sale.seq, request.top) == request.seq
-            if fits and (found is None or sale.seq >= found.seq):
-                found = sale
-        if found is None or not request.seq:
+        if not request.seq:
+            found = record_of(self.last(now))
+        else:
+            for sale in self._journal.sales():
+                fits = not sale.is_refund and short(sale.seq, request.top) == request.seq
+                if fits and (found is None or sale.seq >= found.seq):
+                    found = sale
+        if found is None:
             raise Refusal("NO_SUCH_SALE", "")
         return found.ref
 
@@ -113,39 +135,30 @@ class TerminalDesk(Desk):
     def _report(self, now):
         """The result of what the till waits for, as soon as there is one; how far it is, where it changes."""
         known = self._asked
-        if isinstance(known, Payment) and known.in_progress:
-            stage = known.stage(now)
-            if stage != self._stage:
-                self._stage = stage
-                self._protocol.progress(stage, max(known.deadline - now, 0) // 1000, now)
+        if isinstance(known, Payment):
+            if known.in_progress:
+                stage = known.stage(now)
+                if stage != self._stage:
+                    self._stage = stage
+                    self._protocol.progress(stage, max(known.deadline - now, 0) // 1000, now)
+                return
+        elif known.is_refund and self.busy_with == known.ref:
             return
-        if not isinstance(known, Payment) and known.is_refund and known.is_open and self.busy_with == known.ref:
-            return
+        self._tell(known, now)
         self._asked = None
         self._stage = ""
-        self._answer(self._outcome(known), now)
-        ticket = self._ticket(record_of(known).ref)
-        if ticket is not None:
-            ticket.telling.due(ticket.payment.result, now)  # told: what comes next does not wait for it
-            ticket.telling.told(now)
 
-    def _outcome(self, known, again=False):
+    def _tell(self, known, now):
+        """Raises JournalError."""
         sale = record_of(known)
-        word = sale.state
+        word = "UNKNOWN" if sale.is_open else sale.state
         if isinstance(known, Payment):
             word = known.result or "UNKNOWN"
-        elif sale.is_open or sale.state == REFUNDING:
-            word = "UNKNOWN"
-        if again and word == PAID and self.mark(sale) == REFUNDED:
+        if word == PAID and self.mark(sale) == REFUNDED:
             word = REFUNDED
-        self._answered = sale
-        return Outcome(word, sale.ref, sale.amount, sale.currency, sale.code, sale.seq, sale.at)
+        outcome = Outcome(word, sale.ref, sale.amount, sale.currency, sale.code, sale.seq, sale.at)
+        self._answer(outcome, None if word == "UNKNOWN" else (sale, sale.state), now)
 
-    def _answer(self, outcome, now):
+    def _answer(self, outcome, answered, now):
+        self._answered = answered
         self._protocol.answer(outcome, now)
-
-    def _delivered(self):
-        """The till acknowledged the frame that carried the last answer."""
-        sale, self._answered = self._answered, None
-        if sale is not None:
-            self.count_as_told(sale)

@@ -45,28 +45,32 @@ class News:
     """What became of a sale that is no longer on the glass, for the cashier."""
 
     def __init__(self):
-        self._ticket = None
+        self.ticket = None
         self._until = 0
 
     def notice(self, ticket, now):
         """Keeps a definite word that came late; money that was taken is not covered by lesser news."""
-        if self._ticket is not None and took_money(self._ticket.sale) and not took_money(ticket.sale):
+        if self.ticket is not None and took_money(self.ticket.sale) and not took_money(ticket.sale):
             return
-        self._ticket = ticket
+        self.ticket = ticket
         self._until = now + NEWS_SHOWN_MS
 
     def dismiss(self):
-        """The cashier has seen it."""
-        self._ticket = None
+        """The cashier has seen it. -> whether there was any"""
+        ticket = self.ticket
+        self.ticket = None
+        if ticket is not None:
+            ticket.dismissed = True
+        return ticket is not None
 
     def words(self, now):
         """A sentence, or "" once the till has acknowledged it or half an hour has gone."""
-        if self._ticket is None:
+        if self.ticket is None:
             return ""
-        if now >= self._until or self._ticket.sale.acked:
-            self._ticket = None
+        if now >= self._until or self.ticket.sale.acked:
+            self.ticket = None
             return ""
-        return news_words(self._ticket.sale)
+        return news_words(self.ticket.sale)
 
 
 def took_money(sale):

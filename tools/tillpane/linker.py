@@ -6,8 +6,9 @@ the thirty modules of the product together about a twelfth of the heap they take
 `tillpane`. The others (settings, tills' protocols, what is loaded for a moment and dropped) stay files of their own and
 import from it.
 
-Two globals of one name are told apart by their module's name. Public integer constants that nobody outside asks for
-become private: the compiler then puts their value in place and forgets their name.
+Two globals of one name are told apart by their module's name. Public functions and values that nobody outside asks for
+become private, and so get a short name; where they are integer constants, the compiler puts their value in place and
+forgets their name. Classes keep theirs: it is printed.
 """
 
 import ast
@@ -30,7 +31,7 @@ class _Module:
     name: str
     tree: ast.Module
     bound: set[str] = field(default_factory=set)  # its own globals
-    constants: set[str] = field(default_factory=set)  # those that are `const(...)`
+    classes: set[str] = field(default_factory=set)
     names: dict[str, tuple[str, str]] = field(default_factory=dict)  # imported name -> (module, name there)
     aliases: dict[str, str] = field(default_factory=dict)  # name of an imported module of ours -> module
 
@@ -101,7 +102,10 @@ def _resident(modules: dict[str, _Module]) -> list[str]:
 
 
 def _branches(tree: ast.Module, modules: dict[str, _Module]) -> Iterator[ast.If | ast.FunctionDef]:
-    """Each block inside a function of the root that imports a module of ours: of these one is taken."""
+    """Each block inside a function of the root that imports a module of ours: of these one is taken.
+
+    What is wanted beside a choice, not in its place, the root loads by `load_module`.
+    """
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.If | ast.FunctionDef) and any(next(_imports(item, modules), "") for item in body or ()):
@@ -128,8 +132,8 @@ def _survey(module: _Module, modules: dict[str, _Module], resident: list[str]) -
     for node in module.tree.body:
         for name in _binds(node):
             module.bound.add(name)
-        if isinstance(node, ast.Assign) and _is_const(node.value):
-            module.constants.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        if isinstance(node, ast.ClassDef):
+            module.classes.add(node.name)
     for item in ast.walk(module.tree):
         if not isinstance(item, ast.ImportFrom) or item.module not in modules:
             continue
@@ -150,10 +154,6 @@ def _binds(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.If | ast.For):
         for inner in node.body + node.orelse:
             yield from _binds(inner)
-
-
-def _is_const(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "const"
 
 
 def _resolve(modules: dict[str, _Module], module: str, name: str) -> tuple[str, str]:
@@ -193,9 +193,10 @@ def _names(modules: dict[str, _Module], resident: list[str]) -> dict[tuple[str, 
         module = modules[name]
         for old in sorted(module.bound):
             new = old
-            if count[old] > 1 or old in foreign:
+            alone = count[old] == 1 or sum((other, old) in asked for other in resident) == 1 and (name, old) in asked
+            if not alone or old in foreign:
                 new = f"{'_' if old.startswith('_') else ''}{name.replace('.', '_')}_{old.lstrip('_')}"
-            if old in module.constants and (name, old) not in asked and not new.startswith("_"):
+            if (name, old) not in asked and old not in module.classes and not new.startswith("_"):
                 new = f"_{new}"
             names[name, old] = new
     twice = [new for new, times in Counter(names.values()).items() if times > 1]

@@ -7,21 +7,20 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tillpane import ROOT
+from tillpane import ROOT, linker, program
 from tillpane.bench import cases, measure
 from tillpane.bench.cases import HERE, Found
 from tillpane.bench.table import Row, markdown, micro, ratio, size
-from tillpane.deploy import Board, BoardError, Report, compile_file, march_of, silent, staged
+from tillpane.deploy import Board, BoardError, Report, march_of, silent, staged
 from tillpane.trouble import Trouble
 
 _COMPUTERS = ("linux", "darwin", "win32")
-_AWAY = "bench_alt"
+_AWAY = "bench_alt"  # lib/ module for module, and what it is compared with, for as long as the bench runs
 
 # A case gets a namespace of its own, which is gone with it, also where it ran out of heap.
 _RUN = """
 import json, sys
-if {away!r} not in sys.path:
-    sys.path.append({away!r})
+sys.path[:] = {first!r} + [_p for _p in sys.path if _p != {away!r}]
 exec({source!r}, {{'__name__': '__main__', 'CONFIG': json.loads({config!r})}})
 """
 
@@ -33,6 +32,19 @@ for _n in list(sys.modules):
         del sys.modules[_n]
 gc.collect()
 gc.collect()
+"""
+
+_REMOVE = """
+import os
+def _r(p):
+ for e in os.ilistdir(p):
+  q=p+'/'+e[0]
+  if e[1]&0x4000:_r(q)
+  else:os.remove(q)
+ os.rmdir(p)
+try:_r(%r)
+except OSError as _e:
+ if _e.errno!=2:raise
 """
 
 
@@ -63,7 +75,7 @@ def run(port: str, network: bool = False, root: Path = ROOT, report: Report = si
                 board.run(_CLEAN % (kept,))
 
         try:
-            found = _measured(board, march, network, fresh, report)
+            found = _measured(board, root / "lib", march, network, fresh, report)
         finally:
             fresh()  # a case that ran out of heap still holds it
             _remove(board)
@@ -84,29 +96,34 @@ def _same_program(board: Board, tree: dict[str, bytes], port: str) -> None:
 
 
 def _measured(
-    board: Board, march: str, network: bool, fresh: Callable[[], None], report: Report
+    board: Board, lib: Path, march: str, network: bool, fresh: Callable[[], None], report: Report
 ) -> dict[str, list[Found]]:
+    plain = program.build(lib, march, joined=False)
     miniqr = cases.miniqr()
     if miniqr:
-        board.make_folders([f"{_AWAY}/x"])
-        board.write(f"{_AWAY}/adafruit_miniqr.mpy", compile_file(miniqr, miniqr.name, march), lambda _: None)
-    loads = [
-        name for name in cases.modules() if name not in ("asyncio", "wiring", "kiosk.settings", "panel.controllers")
-    ]
-    work: list[tuple[str, Found]] = [
-        ("heap_bench", {"modules": ["asyncio", *loads]}),
-        ("qr_bench", {}),
-        ("json_bench", {}),
-        ("panel_bench", {}),
+        text = miniqr.read_text(encoding="utf-8")
+        plain["adafruit_miniqr.mpy"] = program.compile_source(text, miniqr.name, march)
+    _remove(board)  # what an interrupted run left
+    paths = {f"{_AWAY}/{path}": data for path, data in plain.items()}
+    board.make_folders(list(paths))
+    for number, (path, data) in enumerate(paths.items()):
+        report("Writing the modules one by one", number, len(paths))
+        board.write(path, data, lambda _: None)
+    work: list[tuple[str, Found, bool]] = [
+        ("heap_bench", {"modules": ["asyncio", linker.LINKED]}, True),
+        ("heap_bench", {"modules": ["asyncio", *measure.resident(program.sources(lib))]}, False),
+        ("qr_bench", {}, False),
+        ("json_bench", {}, False),
+        ("panel_bench", {}, False),
     ]
     if network:
-        work += [("poll_bench", {"settings": True, "who": who, "polls": 20}) for who in ("ours", "requests")]
+        work += [("poll_bench", {"settings": True, "who": who, "polls": 20}, False) for who in ("ours", "requests")]
     found: dict[str, list[Found]] = {}
-    for number, (name, config) in enumerate(work):
+    for number, (name, config, joined) in enumerate(work):
         report(f"Measuring: {name.removesuffix('_bench')}", number, len(work))
         fresh()
         source = (HERE / f"{name}.py").read_text(encoding="utf-8")
-        code = _RUN.format(away=_AWAY, config=json.dumps(config), source=source)
+        code = _RUN.format(first=[] if joined else [_AWAY], away=_AWAY, config=json.dumps(config), source=source)
         try:
             said = board.run(code)
         except BoardError as error:
@@ -117,8 +134,7 @@ def _measured(
 
 
 def _remove(board: Board) -> None:
-    for verb, path in (("remove", f"{_AWAY}/adafruit_miniqr.mpy"), ("rmdir", _AWAY)):
-        board.run(f"import os\ntry:\n os.{verb}({path!r})\nexcept OSError as _e:\n if _e.errno != 2: raise")
+    board.run(_REMOVE % _AWAY)
 
 
 def table(found: dict[str, list[Found]], halved: bool = False) -> str:
@@ -142,13 +158,12 @@ def table(found: dict[str, list[Found]], halved: bool = False) -> str:
         rows += _polls(by["poll_bench"], scale)
     if by.get("heap_bench"):
         lines = [line for line in by["heap_bench"] if line["case"] == "heap.module"]
-        rows += [Row(f"heap of {line['module']}", size(line["ours"] / scale)) for line in lines]
-        rows.append(
-            Row(
-                "heap of all modules, also those loaded only when used",
-                size(sum(line["ours"] for line in lines) / scale),
-            )
-        )
+        sizes = {line["module"]: line["ours"] / scale for line in lines}  # asyncio is in both runs
+        whole = sizes.pop(linker.LINKED, None)
+        rows += [Row(f"heap of {name}", size(taken)) for name, taken in sizes.items()]
+        rows.append(Row("heap of all modules, one by one", size(sum(sizes.values()))))
+        if whole is not None:
+            rows.append(Row(f"heap of all but asyncio, joined as {linker.LINKED}", size(whole)))
     return markdown(rows)
 
 

@@ -1,4 +1,4 @@
-"""Runs the *_bench.py files under MicroPython's unix port, with lib/ as .mpy, as a board has it."""
+"""Runs the *_bench.py files under MicroPython's unix port, with lib/ as .mpy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tillpane import ROOT, interpreters
-from tillpane.deploy import compile_file, staged
+from tillpane import ROOT, interpreters, program
+from tillpane.sim.device import compile_tree
 
 HERE = Path(__file__).parent
 NATIVE = platform.machine() in ("x86_64", "AMD64")  # elsewhere mpy-cross knows no native code for this computer
@@ -29,21 +29,20 @@ class CaseError(Exception):
 
 
 @contextlib.contextmanager
-def product() -> Iterator[Path]:
-    """A folder that looks like a board's flash: lib/ as .mpy, the fonts, the roots. Also adafruit_miniqr, in alt/."""
+def product(joined: bool = False) -> Iterator[Path]:
+    """A folder with lib/ as .mpy, module for module or joined as on a board, and the fonts; adafruit_miniqr in alt/."""
     with tempfile.TemporaryDirectory(prefix="tillpane-bench-") as name:
         folder = Path(name)
         if NATIVE:
-            for path, data in staged(ROOT, "x64").items():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / path).write_bytes(data)
+            compile_tree(ROOT / "lib", folder / "lib", joined)
         else:
             shutil.copytree(ROOT / "lib", folder / "lib")
         alternative = folder / "alt"
         alternative.mkdir()
         source = miniqr()
         if source:
-            data = compile_file(source, source.name, "x64") if NATIVE else source.read_bytes()
+            text = source.read_text(encoding="utf-8")
+            data = program.compile_source(text, source.name, "x64") if NATIVE else text.encode()
             (alternative / (source.stem + (".mpy" if NATIVE else ".py"))).write_bytes(data)
         yield folder
 
@@ -93,19 +92,4 @@ def parse(text: str) -> list[Found]:
     names = [int(size) for size in re.findall(r"^qstr pool:.* n_total_bytes=(\d+)", text, re.MULTILINE)]
     if len(names) == 2:
         found.append({"case": "heap.names", "unit": "bytes", "ours": names[1] - names[0]})
-    return found
-
-
-def modules() -> list[str]:
-    """Every module of lib/, leaves first, MicroPython's own asyncio before them."""
-    # The import rule: wiring -> kiosk -> {till, centrapay, panel} -> {https, jsonpick, qr}
-    order = ["jsonpick", "qr", "https", "", "centrapay", "till", "panel", "kiosk", "wiring"]
-    there = {path.stem for path in (ROOT / "lib").iterdir() if path.is_dir() or path.suffix == ".py"} - {"__pycache__"}
-    found = ["asyncio"]
-    for name in sorted(there, key=lambda name: (order.index(name if name in order else ""), name)):
-        place = ROOT / "lib" / name
-        if place.is_dir():
-            found += [f"{name}.{file.stem}" for file in sorted(place.glob("*.py")) if file.stem != "__init__"]
-        else:
-            found.append(name)
     return found

@@ -71,15 +71,15 @@ def real_wires():
     except SettingsError:
         options = stand_in()
     bus = machine.SPI(
-        options.panel_spi,
-        baudrate=options.panel_baud,
+        options["panel_spi"],
+        baudrate=options["panel_baud"],
         polarity=0,
         phase=0,
-        sck=machine.Pin(options.panel_sck),
-        mosi=machine.Pin(options.panel_mosi),
+        sck=machine.Pin(options["panel_sck"]),
+        mosi=machine.Pin(options["panel_mosi"]),
     )
-    dc = machine.Pin(options.panel_dc, machine.Pin.OUT)
-    cs = machine.Pin(options.panel_cs, machine.Pin.OUT, value=1) if options.panel_cs >= 0 else None
+    dc = machine.Pin(options["panel_dc"], machine.Pin.OUT)
+    cs = machine.Pin(options["panel_cs"], machine.Pin.OUT, value=1) if options["panel_cs"] >= 0 else None
     return bus, dc, cs
 
 

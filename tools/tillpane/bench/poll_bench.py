@@ -39,7 +39,7 @@ def joined():
     wlan = network.WLAN(network.STA_IF)
     wlan.active(True)
     if not wlan.isconnected():
-        wlan.connect(options.wifi_ssid, options.wifi_password)
+        wlan.connect(options["wifi_ssid"], options["wifi_password"])
     until = time.ticks_add(time.ticks_ms(), 20000)
     while not wlan.isconnected():
         if time.ticks_diff(until, time.ticks_ms()) <= 0:
@@ -49,22 +49,33 @@ def joined():
     if sys.platform not in ("linux", "darwin", "win32"):
         import ntptime
 
-        ntptime.host, ntptime.timeout = split_host(options.ntp_server, 123, "ntp_server")[0], 5
+        ntptime.host, ntptime.timeout = split_host(options["ntp_server"], 123, "ntp_server")[0], 5
         ntptime.settime()
-    host, port = split_url(options.api_url)
-    CONFIG.update(host=host, port=port, key=options.api_key, config=options.config_id, currency=options.currency)
+    host, port = split_url(options["api_url"])
+    CONFIG.update(
+        host=host, port=port, key=options["api_key"], config=options["config_id"], currency=options["currency"]
+    )
+
+
+class OneRoot:
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.der = file.read(2048)
+
+    def current(self):
+        return self.der
+
+    def refused(self):
+        return False
+
+    def accepted(self):
+        pass
 
 
 def roots():
-    if "root" in CONFIG:
-        names = [CONFIG["root"]]
-    else:
-        names = ["firmware/roots/" + name for name in sorted(os.listdir("firmware/roots")) if name.endswith(".der")]
-    found = []
-    for name in names:
-        with open(name, "rb") as file:
-            found.append(file.read(2048))
-    return found
+    from kiosk.roots import Roots
+
+    return OneRoot(CONFIG["root"]) if "root" in CONFIG else Roots("firmware/roots")
 
 
 async def ours():

@@ -32,6 +32,14 @@ def _heap_frames():
     link._take = heard
 
 
+def _class(name):
+    """A class of the product by its public name, whichever module it was joined into."""
+    for module in sys.modules.values():
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise AttributeError(name)
+
+
 class _Trace:
     """Wraps the product's own verbs once the product has loaded them."""
 
@@ -81,13 +89,12 @@ class _Trace:
 
             setattr(cls, verb, timed)
 
-        modules = sys.modules
-        plain(modules["till.line"].LineReader, "take", "line")
-        waiting(modules["centrapay"].Centrapay, "create", "create")
-        plain(modules["qr"].QR, "fit", "fit")
-        plain(modules["qr"].QR, "encode", "encode")
-        waiting(modules["panel.glass"].Panel, "qr", "paint")
-        waiting(modules["kiosk.screens"].Screens, "show", "show")
+        plain(_class("LineReader"), "take", "line")
+        waiting(_class("Centrapay"), "create", "create")
+        plain(_class("QR"), "fit", "fit")
+        plain(_class("QR"), "encode", "encode")
+        waiting(_class("Panel"), "qr", "paint")
+        waiting(_class("Screens"), "show", "show")
 
 
 _heap_frames()
