@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tillpane import ROOT, program
+from tillpane.inline import inline
 from tillpane.interpreters import micropython
 from tillpane.linker import LINKED, LinkError, link
 from tillpane.shortnames import shorten
@@ -124,12 +125,12 @@ class Glass:
 MAIN = "import wiring, json\nprint(json.dumps([wiring.main('line'), wiring.main('display')]))\n"
 
 
-def run(sources, folder):
+def run(sources, folder, main=MAIN):
     for path, text in sources.items():
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
-    command = [micropython(), "-c", MAIN]
+    command = [micropython(), "-c", main]
     done = subprocess.run(command, cwd=folder, env={"MICROPYPATH": f"{folder}:.frozen"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
@@ -142,6 +143,154 @@ def test_a_joined_and_shortened_program_does_the_same(tmp_path):
     assert run(joined, tmp_path / "joined") == plain
     assert run(shorten(joined), tmp_path / "short") == plain
     assert run(shorten(SAMPLE), tmp_path / "apart") == plain
+    assert run(inline(SAMPLE), tmp_path / "inline") == plain
+    assert run(shorten(inline(joined)), tmp_path / "all") == plain
+
+
+PLACES = """
+import asyncio
+LIMIT = 3
+
+class Box:
+    def __init__(self):
+        self.said = []
+
+    def note(self, value):
+        LIMIT = value
+        count = LIMIT + 1
+        self._log(count, value, self.size())
+        if value > 5:
+            return self._judge(value)
+        try:
+            self._fails(value)
+        except ValueError as error:
+            self._told(error, value)
+        finally:
+            self._log_end()
+        return self._fall(value)
+
+    def size(self):
+        return len(self.said)
+
+    def weigh(self, value):
+        half = self._half(value)
+        value = self._more(value)
+        third = self._early(value)
+        if half > 1:
+            self._heavy(half)
+        else:
+            self._light(value, third)
+
+    def _half(self, value):
+        self._deep(value)
+        value = value // 2
+        half = value + 1
+        return half
+
+    def _deep(self, value):
+        self._deeper(value)
+        self.said.append("deep")
+
+    def _deeper(self, value):
+        self._deepest(value)
+        self.said.append("deeper")
+
+    def _deepest(self, value):
+        self.said.append(["deepest", value])
+
+    def _more(self, amount):
+        value = amount * 3
+        return value + amount
+
+    def _early(self, value):
+        if value:
+            return 1
+        return 2
+
+    def _heavy(self, value):
+        if value > 3:
+            self.said.append("heavy")
+            return
+        self.said.append("so so")
+
+    def _light(self, value, third):
+        for item in range(value):
+            if item == 2:
+                return
+            self.said.append(item + third)
+
+    def _log(self, value, count, at):
+        \'\'\'Parameters and locals of its own, named as the caller's.\'\'\'
+        count = count * 10
+        for value_ in range(2):
+            count += value_ + value
+        self.said.append((value, count, at))
+
+    def _judge(self, value):
+        if value > 8:
+            return "much"
+        for item in (7, 8):
+            if item == value:
+                return "seven or eight"
+        self.said.append("six")
+
+    def _fails(self, value):
+        if value == LIMIT:
+            raise ValueError("limit")
+
+    def _told(self, problem, value):
+        try:
+            int("x")
+        except ValueError as error:
+            self.said.append((str(problem), value, type(error).__name__))
+
+    def _log_end(self):
+        self.said.append("end")
+        return
+
+    def _fall(self, LIMIT):
+        self._local_limit()
+        if LIMIT == 1:
+            return "one"
+
+    def _local_limit(self):
+        self.said.append(_twice(LIMIT))
+
+    async def wait(self, value):
+        await self._nap(value)
+        return await self._answer(value)
+
+    async def _nap(self, value):
+        ms = value
+        await asyncio.sleep_ms(ms)
+
+    async def _answer(self, value):
+        await asyncio.sleep_ms(0)
+        return value * 2
+
+
+def _twice(value):
+    return value * 2
+
+
+def play():
+    box = Box()
+    for value in (0, 1, 2, 3, 9):
+        box.weigh(value)
+    return [box.note(value) for value in (0, 1, 3, 6, 7, 9)] + box.said + [asyncio.run(box.wait(4))]
+"""
+
+
+def test_functions_put_in_place_do_the_same(tmp_path):
+    main = "import places, json\nprint(json.dumps(places.play()))\n"
+    plain = run({"places.py": PLACES}, tmp_path / "plain", main)
+    moved = inline({"places.py": PLACES})["places.py"]
+    assert run({"places.py": moved}, tmp_path / "moved", main) == plain
+    left = {
+        node.name for node in ast.walk(ast.parse(moved)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    # Their LIMIT is the module's, and the place has one of its own; the last one's value is needed in an expression.
+    assert {name for name in left if name.startswith("_")} == {"__init__", "_fails", "_local_limit", "_twice", "_early"}
 
 
 def test_what_stays_in_memory_is_one_module_and_choices_stay_apart():

@@ -100,8 +100,10 @@ def _build_uart(options, number, tx, rx):
     )
 
 
-def _build_desk(options, terminal, *desk):
+def _build_desk(options, till, terminal, *desk):
     """The desk for this kind of till; only its protocol is loaded."""
+    if options["till_kind"] == "teach":
+        return _build_teach_desk(options, till, *desk)
     if options["till_kind"] == "line":
         from kiosk.linedesk import LineDesk
 
@@ -119,12 +121,26 @@ def _build_desk(options, terminal, *desk):
 def _build_display_desk(options, dialect, *desk):
     from kiosk.displaydesk import DisplayDesk
 
-    words = load_module("till.words").lists(
-        options["till_due_words"], options["till_total_words"], options["till_veto_words"]
-    )
-    drop_modules("till.words")
     start, stable_ms = options["till_start"], options["till_stable_seconds"] * 1000
-    return DisplayDesk(dialect, words, options["till_numbers"], start, stable_ms, *desk)
+    if start == "auto":
+        start = "button" if options["button_pin"] >= 0 else "stable"
+    return DisplayDesk(dialect, _till_words(options), options["till_numbers"], start, stable_ms, *desk)
+
+
+def _build_teach_desk(options, till, *desk):
+    from kiosk.teachdesk import TeachDesk, keep
+
+    button = options["button_pin"] >= 0
+    words, style = _till_words(options), options["till_numbers"]
+    return TeachDesk(load_module, till.init, keep, machine.reset, words, style, button, *desk)
+
+
+def _till_words(options):
+    """(due, total, veto) as till.reading takes them."""
+    own = options["till_due_words"], options["till_total_words"], options["till_veto_words"]
+    words = load_module("till.words").lists(*own)
+    drop_modules("till.words")
+    return words
 
 
 def _build_tap(options, uart, now):
@@ -176,8 +192,10 @@ def build_app(options, screens, watchdog):
     )
     journal = Journal(_JOURNAL)
     journal.open()
+    till = _build_uart(options, options["till_uart"], options["till_tx"], options["till_rx"])
     desk = _build_desk(
         options,
+        till,
         terminal,
         journal,
         options["currency"],
@@ -191,9 +209,7 @@ def build_app(options, screens, watchdog):
         options["merchant_name"],
     )
     wifi = Wifi(wlan, options["wifi_ssid"], options["wifi_password"])
-    till = _build_tap(
-        options, _build_uart(options, options["till_uart"], options["till_tx"], options["till_rx"]), clock.now
-    )
+    till = _build_tap(options, till, clock.now)
     supervisor = Supervisor(watchdog.feed, clock.now, max(options["watchdog_seconds"] * 500, _HEART_MS))
     return App(
         till,

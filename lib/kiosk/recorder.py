@@ -43,7 +43,7 @@ class Recorder:
                 raise OSError(28)
             with open(path, "wb") as file:
                 self._size = file.write(head.encode())
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._fail(error)
 
     def feed(self, data, count, now):

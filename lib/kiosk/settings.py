@@ -17,6 +17,7 @@ _PROTOCOLS = {
     "line": ("line",),
     "display": ("escpos", "logiccontrols", "aedex", "dsp800", "adm"),
     "terminal": ("telium", "transbank", "ecr17", "zvt"),
+    "teach": ("teach",),
 }
 
 _SETTINGS = {
@@ -43,10 +44,10 @@ _SETTINGS = {
     "till_parity": ("none", ("none", "even", "odd")),
     "till_stop": (1, (1, 2)),
     "till_invert": (False, _FLAG),
-    "till_protocol": ("line", _PROTOCOLS["line"] + _PROTOCOLS["display"] + _PROTOCOLS["terminal"]),
+    "till_protocol": ("line", sum(_PROTOCOLS.values(), ())),
     "till_variant": ("", 16),
     "till_checksum": ("optional", ("optional", "required")),
-    "till_start": ("button", ("button", "stable", "tag")),
+    "till_start": ("auto", ("auto", "button", "stable", "tag")),
     "till_stable_seconds": (3, (1, 60)),
     "till_numbers": ("auto", ("auto", "1,234.56", "1.234,56", "1 234,56", "1'234.56")),
     "till_due_words": ("", 512),
@@ -176,6 +177,8 @@ def _check_together(settings):
         raise SettingsError("currency must be an ISO 4217 code such as NZD.")
     if not all(c.isalpha() or c.isdigit() or c in "._-" for c in settings["terminal_id"]):
         raise SettingsError("terminal_id may have A-Z a-z 0-9 . _ - only.")
+    if settings["till_start"] == "button" and settings["button_pin"] < 0:
+        raise SettingsError("till_start button needs a button_pin.")
     settings["till_kind"] = [kind for kind, names in _PROTOCOLS.items() if settings["till_protocol"] in names][0]
     settings["api_host"], settings["api_port"] = split_url(settings["api_url"])
     settings["ntp_host"], settings["ntp_port"] = split_host(settings["ntp_server"], 123, "ntp_server")

@@ -1,4 +1,4 @@
-"""The program as a board gets it: lib/ joined where it stays in memory, with short private names, compiled.
+"""The program as a board gets it: lib/ joined where it stays in memory, functions put in place, short names, compiled.
 
 `-O3` leaves out line numbers, a twentieth of the heap: a traceback from a board names modules and public functions. The
 same fault in the simulator's `mpy=False` has every name and line.
@@ -14,7 +14,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tillpane import ROOT, interpreters, linker, shortnames
+from tillpane import ROOT, inline, interpreters, linker, shortnames
+from tillpane.inline import inline as put_in_place
 from tillpane.linker import link, module_name
 from tillpane.shortnames import shorten
 
@@ -39,7 +40,7 @@ def board_sources(lib: Path) -> dict[str, str]:
             ast.parse(text, path)
         except SyntaxError as error:
             raise CompileError(f"{lib / path}, line {error.lineno}: {error.msg}") from error
-    return shorten(link(texts))
+    return shorten(put_in_place(link(texts)))
 
 
 def build(lib: Path, march: str, joined: bool = True) -> dict[str, bytes]:
@@ -63,7 +64,10 @@ def _compiled(texts: dict[str, str], march: str) -> dict[str, bytes]:
 
 def _fingerprint(texts: dict[str, str], march: str, joined: bool) -> str:
     """Of all that the result depends on: the sources, these tools and the compiler."""
-    tools = [path.read_bytes() for path in (Path(__file__), Path(linker.__file__), Path(shortnames.__file__))]
+    tools = [
+        path.read_bytes()
+        for path in (Path(__file__), Path(linker.__file__), Path(inline.__file__), Path(shortnames.__file__))
+    ]
     known = hashlib.sha256(repr((march, joined, tools, _compiler())).encode())
     for path, text in texts.items():
         known.update(repr((path, text)).encode())
