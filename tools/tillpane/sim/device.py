@@ -38,6 +38,8 @@ BOARD_HEAP_KW = 145  # what an ESP32 has left for Python once Wi-Fi is up, in Ki
 _SHIMS_KW = 21  # what shims and start script take besides; on a board they are C
 _TABLES = 0.0115  # the collector's own share of a heap
 
+_PRESSED_S, _HELD_S = 0.2, 2.3
+
 _YEAR_2000 = 946684800  # where an ESP32's clock begins
 
 SSID, KEY = "Corner Cafe", "flat white"
@@ -230,6 +232,7 @@ class SimDevice:
         self._install()
         self.panel = self._new_panel()
         self.port = TillPort(self.on_wire)
+        self.second_port = TillPort()  # where an old customer display or printer would be plugged in
         if self._record_path:
             self._record = self._record_path.open("wb")
         loop = asyncio.get_running_loop()
@@ -361,6 +364,7 @@ class SimDevice:
             self._server.close()
         if hasattr(self, "port"):
             self.port.close()
+            self.second_port.close()
         if self._record:
             self._record.close()
         if self._folder:
@@ -432,6 +436,9 @@ class SimDevice:
         if name == f"uart {self.settings.get('till_uart', 2)}":
             self.port.attach(transport)
             return self.port.from_device
+        if name == f"uart {self.settings.get('forward_uart', 0)}":
+            self.second_port.attach(transport)
+            return self.second_port.from_device
         return _ignore
 
     def _wire_closed(self, name: str, transport: asyncio.Transport) -> None:
@@ -441,6 +448,7 @@ class SimDevice:
             self._controls.remove(transport)
         elif name.startswith("uart"):
             self.port.detach(transport)
+            self.second_port.detach(transport)
 
     def _send_world(self, control: asyncio.WriteTransport) -> None:
         for pin, level in self._inputs.items():
@@ -460,6 +468,15 @@ class SimDevice:
         """Holds an input pin at a level: 0 on the button's pin is a held button."""
         self._inputs[pin] = level
         self._tell(bytes((ord("I"), pin, level)))
+
+    async def press_button(self, hold: bool = False) -> None:
+        """The cashier's button: pressed and let go, or held down long enough to withdraw a code. Raises SimError."""
+        pin = self._number("button_pin", -1)
+        if pin < 0:
+            raise SimError("this box has no button: set button_pin")
+        self.set_input(pin, 0)
+        await asyncio.sleep(_HELD_S if hold else _PRESSED_S)
+        self.set_input(pin, 1)
 
     def pin_changed(self, pin: int, level: int) -> None:
         self._levels[pin] = level
