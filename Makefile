@@ -19,8 +19,8 @@ $(READY): pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## the box, a till and a phone on a local page; ONCE=1 OUT=dir: one sale without a browser
-	$(BIN)/tillpane demo $(if $(ONCE),--once --out "$(or $(OUT),out)",)
+demo: $(READY) ## the box, a till and a phone on a local page; TILL=escpos: another till; ONCE=1 OUT=dir: one sale without a browser
+	$(BIN)/tillpane demo$(if $(TILL), --till "$(TILL)",)$(if $(ONCE), --once --out "$(or $(OUT),out)",)
 
 test: $(READY) ## every test, on CPython and on MicroPython; ARGS='-k qr' to choose
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -15,7 +15,7 @@ from cryptography import x509
 from tillpane import cli, roots
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("demo", "api", "flash", "deploy", "sale", "refund", "ask", "bench", "font", "roots")
+COMMANDS = tuple("demo api flash deploy sale refund ask journal capture bench soak font roots".split())
 
 
 def tillpane(*words):
@@ -77,11 +77,12 @@ def test_demo_hands_its_words_to_the_simulator(monkeypatch):
     from tillpane import sim
 
     calls = []
-    monkeypatch.setattr(sim, "once", lambda out, amount: calls.append((out, amount)) or 3)
-    monkeypatch.setattr(sim, "demo", lambda port, browser: calls.append((port, browser)) or 0)
+    monkeypatch.setattr(sim, "once", lambda out, amount, till: calls.append((out, amount, till)) or 3)
+    monkeypatch.setattr(sim, "demo", lambda port, browser, till: calls.append((port, browser, till)) or 0)
     assert cli.main(["demo", "--once", "--out", "shots"]) == 3
     assert cli.main(["demo", "--port", "9000", "--no-browser"]) == 0
-    assert calls == [(Path("shots"), "12.34"), (9000, False)]
+    assert cli.main(["demo", "--once", "--till", "escpos"]) == 3
+    assert calls == [(Path("shots"), "", "line"), (9000, False, "line"), (Path("out"), "", "escpos")]
 
 
 def test_api_hands_its_words_to_the_stand_in(monkeypatch, capsys):

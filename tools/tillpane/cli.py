@@ -22,6 +22,8 @@ _EPILOG = """[bold]The box on this computer, and you as its till[/]
 
 - tillpane demo
 
+- tillpane demo --till escpos
+
 - tillpane sale 12.34 --port /dev/pts/7
 
 [bold]A new board[/]
@@ -78,17 +80,35 @@ def _options(
 def demo(
     once: Annotated[bool, typer.Option("--once", help="One sale of AMOUNT without a browser, then leave.")] = False,
     out: Annotated[Path, typer.Option(help="With --once: where the pictures and spi.bin go.")] = Path("out"),
-    amount: Annotated[str, typer.Option(help="With --once: what is sold.")] = "12.34",
+    amount: Annotated[
+        str, typer.Option(help="With --once: what is sold.", show_default="12.34; 1990 from transbank")
+    ] = "",
+    till: Annotated[str, typer.Option(help="What stands at the other end of the serial line: see below.")] = "line",
     port: Annotated[int, typer.Option(help="TCP port of the page.")] = 8080,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """The whole box on this computer: real MicroPython, the real files, a modelled panel, a till, a phone.
 
-    With --once it ends with exit code 0 only if the till was told PAID.
+    With --once it ends with exit code 0 only if the till was told PAID, or where a till cannot be told, it was shown.
+
+    --till names the till; the box is set up for it:
+
+    - line: speaks Tillpane's own line protocol
+
+    - escpos, labau, odoo, unicenta, cd5220, led8: drives a customer display, ESC/POS or its kin
+
+    - logiccontrols, surepos, deltas, utc-enhanced, aedex, aedex-moved, dsp800, adm: drives one of another dialect
+
+    - telium, transbank, ecr17, zvt: knows a card terminal, in whose place the box answers
+
+    Those that drive a customer display know nothing of payments: the box reads the total off their bytes.
     """
     from tillpane import sim
+    from tillpane.sim.anytill import NAMES
 
-    raise typer.Exit(sim.once(out, amount) if once else sim.demo(port, browser))
+    if till not in NAMES:
+        raise Trouble(f"There is no till {till}.", f"There are: {', '.join(NAMES)}.", _USAGE)
+    raise typer.Exit(sim.once(out, amount, till) if once else sim.demo(port, browser, till))
 
 
 @app.command(rich_help_panel="Without a board")

@@ -28,6 +28,11 @@ def read_code(picture: Image.Image) -> str | None:
     return None
 
 
+def asset_for(currency: str) -> str:
+    """What the patron pays with, of what the stand-in takes in this currency."""
+    return {"NZD": PATRON_ASSET, "EUR": "stadius.test"}.get(currency, "external.test")
+
+
 def request_id(text: str) -> str | None:
     """The payment request in a scanned text; None for any that a wallet would refuse."""
     match = _PAY_URL.match(text)
@@ -35,9 +40,10 @@ def request_id(text: str) -> str | None:
 
 
 class Phone:
-    """Pays at `api_url`, trusting the one root it is given."""
+    """Pays at `api_url` with an asset of `asset_type`, trusting the one root it is given."""
 
-    def __init__(self, api_url: str, root_pem: str) -> None:
+    def __init__(self, api_url: str, root_pem: str, asset_type: str = PATRON_ASSET) -> None:
+        self.asset_type = asset_type
         self._url = api_url.rstrip("/")
         context = ssl.create_default_context(cadata=root_pem)
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
@@ -59,9 +65,9 @@ class Phone:
         """What the wallet shows before paying."""
         return await self._call("GET", f"/api/payment-requests/{request}/summary")
 
-    async def pay(self, request: str, asset_type: str = PATRON_ASSET) -> dict[str, Any]:
+    async def pay(self, request: str) -> dict[str, Any]:
         """Pays as a patron does. The answer is the payment's activity; raises SimError with the API's words."""
-        body = {"assetType": asset_type, "assetId": "wallet-of-the-demo", "idempotencyKey": str(uuid.uuid4())}
+        body = {"assetType": self.asset_type, "assetId": "wallet-of-the-demo", "idempotencyKey": str(uuid.uuid4())}
         return await self._call("POST", f"/api/payment-requests/{request}/pay", body)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -17,11 +17,14 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from rich.console import Console
 
+from tillpane.sim import anytill
+from tillpane.sim.anytill import DisplayTill, printable
 from tillpane.sim.device import CAUSES, HARD_RESET, Screen, SimError
 from tillpane.sim.onesale import run
 from tillpane.sim.phone import read_code, request_id
 from tillpane.sim.shop import Shop
 from tillpane.standin import ApiError, Fault
+from tillpane.tills.terminals import CLIENTS, Answer, Client, NoAnswer
 
 PAGE = Path(__file__).with_name("page")
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -43,13 +46,18 @@ _API_FAULTS: dict[str, dict[str, Any]] = {
     "limit": {"kind": "rate_limit", "retry_after": 5},
 }
 _CALLS = ("create", "get", "find", "void", "refund")
+_BURST_S = 0.06  # bytes closer together than this are one line of the wire's list
+_BURST_BYTES = 240
+_NOTE = 1000  # minor units: what a patron pays with in cash is rounded up to the next of these
 
 
 class Demo:
-    """One shop and everyone who looks at it."""
+    """One shop and everyone who looks at it. till: one of anytill.NAMES."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], till: str = anytill.LINE) -> None:
+        self.about = anytill.about(till)
         self.shop = Shop(
+            anytill.settings(till),
             on_console=self._console,
             on_screen=self._screen,
             on_power=self._power,
@@ -69,18 +77,35 @@ class Demo:
         self._ledger: dict[str, Any] = {"t": "ledger", "rows": []}
         self._number = 0
         self._till: dict[str, Any] = {"t": "till", "state": "idle", "ref": "", "amount": "", "words": ""}
+        self._burst: dict[str, Any] = {}
+        self._burst_at = 0.0
+        self._display: DisplayTill | None = None
+        self._client: Client | None = None
+        self._asked: asyncio.Task[None] | None = None  # what the till is about to do
+        self._basket = 0
+        self._sold = Answer(False, "")  # the terminal's sale that a refund is of
         self._lost: Fault | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
         """To be called once the shop is open."""
+        if self.about.kind == "display":
+            self._display = DisplayTill(self.about.name, self.shop.device.port.path)
+            self._asked = asyncio.create_task(self._display_does("start", 0))
+        elif self.about.kind == "terminal":
+            make = CLIENTS[self.about.name]
+            self._client = make(self.shop.device.port.path, self.about.currency, self._terminal_news)
         for work in (self._stream_panel, self._watch_glass, self._watch_ledger):
             self._tasks.append(asyncio.create_task(work()))
 
     async def end(self) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._asked] if self._asked else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for till in (self._display, self._client):
+            if till:
+                till.close()
         for viewer in list(self._viewers):
             await viewer.close()
 
@@ -107,10 +132,29 @@ class Demo:
         return {"t": "power", "on": on, "words": self._power_words}
 
     def _wire(self, who: str, data: bytes) -> None:
+        if self.about.kind != "line":
+            self._bytes(who, data)
+            return
         *lines, self._partial[who] = (self._partial[who] + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             if line:
                 self._line(who, line.decode("ascii", "backslashreplace"))
+
+    def _bytes(self, who: str, data: bytes) -> None:
+        """Bytes that come close together are one entry, which grows until the wire is silent."""
+        now = time.monotonic()
+        held = self._burst
+        if held.get("who") == who and now - self._burst_at < _BURST_S and len(held["text"]) < _BURST_BYTES:
+            held["hex"] += " " + data.hex(" ").upper()
+            held["text"] += printable(data)
+        else:
+            self._number += 1
+            held = {"t": "bytes", "id": self._number, "who": who, "at": round(now - self._began, 2)}
+            held |= {"hex": data.hex(" ").upper(), "text": printable(data)}
+            self._burst = held
+            self._lines = [*self._lines[-_KEPT:], held]
+        self._burst_at = now
+        self._tell(held)
 
     def _line(self, who: str, text: str) -> None:
         entry = {"t": "line", "who": who, "text": text, "at": round(time.monotonic() - self._began, 2)}
@@ -229,6 +273,8 @@ class Demo:
         """One click. Raises SimError, in words for people, for what cannot be done now."""
         actions: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "sale": self._do_sale,
+            "till": self._do_till,
+            "button": self._do_button,
             "cancel": self._do_cancel,
             "type": self._do_type,
             "phone": self._do_phone,
@@ -251,6 +297,83 @@ class Demo:
         self._till = {"t": "till", "state": "asked", "ref": ref, "amount": amount, "words": ""}
         self._tell(self._till)
         self.type(f"SALE {ref} {amount}")
+
+    async def _do_button(self, message: dict[str, Any]) -> None:
+        await self.shop.device.press_button(bool(message.get("hold")))
+
+    async def _do_till(self, message: dict[str, Any]) -> None:
+        """A key of a till that is not ours: what it shows on its display, or asks of its terminal."""
+        verb = str(message.get("verb"))
+        if verb not in self.about.verbs:
+            raise SimError("this till has no such key")
+        if verb == "cancel" and self._client:
+            self._client.cancel()
+            return
+        if self._asked and not self._asked.done():
+            raise SimError("the till is still at it")
+        amount = self.about.minor(str(message.get("amount", ""))[:16]) if message.get("amount") else 0
+        if verb in ("item", "sale") and not amount:
+            raise SimError("an amount first")
+        work = self._display_does if self._display else self._terminal_does
+        self._asked = asyncio.create_task(work(verb, amount))
+
+    async def _display_does(self, verb: str, amount: int) -> None:
+        till = self._display
+        assert till is not None
+        words = "On its own customer display"
+        if verb == "start":
+            sends = till.start()
+        elif verb == "item":
+            self._basket += amount
+            sends = till.item("Flat white", 1, amount)
+        elif verb == "total":
+            self._basket = self._basket or amount
+            sends = till.total(self._basket)
+        elif verb == "change":
+            given = (self._basket // _NOTE + 1) * _NOTE
+            sends = till.change(self._basket, given)
+            self._basket = 0
+        else:
+            self._basket = 0
+            sends = till.idle()
+        self._till |= {"state": "asked", "ref": verb, "amount": "", "words": words}
+        sending = asyncio.ensure_future(sends)
+        await asyncio.sleep(0)
+        self._till |= {"rows": [row[:20] for row in till.rows], "amount": self.about.money(self._basket)}
+        self._tell(self._till)
+        await sending
+        self._till["state"] = "idle"
+        self._tell(self._till)
+
+    def _terminal_news(self, text: str) -> None:
+        self._till |= {"state": "waiting", "words": text}
+        self._tell(self._till)
+
+    async def _terminal_does(self, verb: str, amount: int) -> None:
+        client = self._client
+        assert client is not None
+        self._till |= {"state": "asked", "ref": verb, "words": f"{verb}: asking the terminal"}
+        if verb == "sale":
+            self._till["amount"] = self.about.money(amount)
+        self._tell(self._till)
+        self._number += 1
+        try:
+            if verb == "sale":
+                # a reference where the protocol has room for one, other than those of the demo before
+                answer = await client.sale(amount, f"{int(time.time()) % 100000 * 10 + self._number % 10:06}")
+                self._sold = answer if answer.paid else self._sold
+            elif verb == "last":
+                answer = await client.last()
+            elif self._sold.paid:
+                answer = await client.refund(self._sold.number, self._sold.amount or 0)
+            else:
+                answer = Answer(False, "no paid sale to refund yet")
+        except NoAnswer as error:
+            answer = Answer(False, f"no answer: {error}")
+        said = "" if answer.amount is None else f", {self.about.money(answer.amount)} {self.about.currency}"
+        state = "paid" if answer.paid and verb == "sale" else "idle" if answer.paid else "refused"
+        self._till |= {"state": state, "ref": verb, "words": f"{verb}: {answer.words}{said}"}
+        self._tell(self._till)
 
     async def _do_cancel(self, _: dict[str, Any]) -> None:
         if not self._till["ref"]:
@@ -374,6 +497,14 @@ class Demo:
         return {
             "t": "hello",
             "path": device.port.path,
+            "about": {
+                "name": self.about.name,
+                "kind": self.about.kind,
+                "title": self.about.title,
+                "line": str(self.about.line),
+                "verbs": self.about.verbs,
+                "decimals": self.about.decimals,
+            },
             "api": self.shop.api.url,
             "lines": self._lines[-80:],
             "console": self._logs[-80:],
@@ -392,11 +523,11 @@ async def _quietly(work: Awaitable[None]) -> None:
         await work
 
 
-def demo(port: int = 8080, open_browser: bool = True) -> int:
+def demo(port: int = 8080, open_browser: bool = True, till: str = anytill.LINE) -> int:
     """Serves the page until Ctrl-C. 0 when it was stopped, 1 when it could not start."""
     console = Console(highlight=False, soft_wrap=True)
     try:
-        run(_demo(port, open_browser, console))
+        run(_demo(port, open_browser, till, console))
     except KeyboardInterrupt:
         pass
     except (SimError, OSError) as error:
@@ -405,9 +536,9 @@ def demo(port: int = 8080, open_browser: bool = True) -> int:
     return 0
 
 
-async def _demo(port: int, open_browser: bool, console: Console) -> None:
+async def _demo(port: int, open_browser: bool, till: str, console: Console) -> None:
     console.print("[bold]Tillpane demo[/], setting up")
-    stage = Demo(lambda text: console.print(f"  [green]•[/] {text}"))
+    stage = Demo(lambda text: console.print(f"  [green]•[/] {text}"), till)
     app = web.Application()
     app.router.add_get("/", stage.page)
     app.router.add_get("/ws", stage.socket)
@@ -420,7 +551,7 @@ async def _demo(port: int, open_browser: bool, console: Console) -> None:
             await _listen(runner, port, console)
             await stage.begin()
             try:
-                _welcome(console, runner.addresses[0][1], stage.shop, open_browser)
+                _welcome(console, runner.addresses[0][1], stage, open_browser)
                 await asyncio.Event().wait()
             finally:
                 await stage.end()
@@ -440,13 +571,16 @@ async def _listen(runner: web.AppRunner, port: int, console: Console) -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
 
 
-def _welcome(console: Console, port: int, shop: Shop, open_browser: bool) -> None:
+def _welcome(console: Console, port: int, stage: Demo, open_browser: bool) -> None:
     address = f"http://localhost:{port}/"
-    path = shop.device.port.path
+    path = stage.shop.device.port.path
     console.print(f"\n  Open    [bold]{address}[/]")
     console.print(f"  Till    [bold]{path}[/]   any serial program may be the till:")
-    console.print(f"          printf 'SALE 1 12.34\\r\\n' > {path}; cat {path}")
-    console.print(f"  API     {shop.api.url} (a stand-in)")
+    if stage.about.kind == "line":
+        console.print(f"          printf 'SALE 1 12.34\\r\\n' > {path}; cat {path}")
+    else:
+        console.print(f"          {stage.about.name}: {stage.about.title}")
+    console.print(f"  API     {stage.shop.api.url} (a stand-in)")
     console.print("  Stop    Ctrl-C\n")
     if open_browser:
         with contextlib.suppress(webbrowser.Error):

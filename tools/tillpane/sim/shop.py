@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tillpane.sim.air import DOWN, SILENT, UP, Air, Clock
 from tillpane.sim.device import REPOSITORY, Screen, SimDevice
-from tillpane.sim.phone import Phone
+from tillpane.sim.phone import Phone, asset_for
 from tillpane.sim.till import Till
 from tillpane.standin import StandIn
 
@@ -76,7 +76,7 @@ class Shop:
     async def _open(self) -> None:
         self._tell("a Centrapay stand-in with a certificate authority of its own")
         self.api = await self._stack.enter_async_context(
-            self._given_api or StandIn(merchant_name=MERCHANT, liveness="main")
+            self._given_api or StandIn(merchant_name=MERCHANT, liveness="main", extra_currencies=("CLP",))
         )
         self.clock = Clock()
         await self.clock.start()
@@ -84,7 +84,8 @@ class Shop:
         self.air = Air(self.api.port)
         await self.air.start()
         self._stack.push_async_callback(self.air.close)
-        self.phone = Phone(self.api.url, ssl.DER_cert_to_PEM_cert(self.api.root_der))
+        asset = asset_for(str(self._settings.get("currency", "NZD")))
+        self.phone = Phone(self.api.url, ssl.DER_cert_to_PEM_cert(self.api.root_der), asset)
         self._stack.push_async_callback(self.phone.close)
         self._tell("the box: MicroPython with boot.py, main.py and lib/")
         self.device = self._make_device(self._usual_settings() | self._settings, self.api.root_der)

@@ -23,7 +23,13 @@ const TILL_WORDS = {
   paid: "PAID", cancelled: "Cancelled", expired: "Expired, not paid", failed: "Failed, nothing was payable", refused: "Refused",
 };
 
+const VERBS = {
+  item: "Ring up", total: "Total", change: "Cash: change", idle: "Next patron", sale: "Sale", cancel: "Cancel", last: "Last result", refund: "Refund",
+};
+const HINTS = { display: "Enter a price, ring it up, then Total", terminal: "Enter an amount, then Sale" };
+
 let socket = null;
+let about = { kind: "line", verbs: [], decimals: 2 };
 let digits = "";
 let power = { on: false, words: "starting" };
 let faults = {};
@@ -52,7 +58,7 @@ function send(message) {
 
 function take(message) {
   const handlers = {
-    hello: greet, line: addLine, console: (m) => addConsole(m.text), screen: (m) => nameScreen(m.name), power: showPower,
+    hello: greet, line: addLine, bytes: addBytes, console: (m) => addConsole(m.text), screen: (m) => nameScreen(m.name), power: showPower,
     phone: showPhone, till: showTill, ledger: showLedger, faults: (m) => showFaults(m.on), sorry: (m) => say(m.words, 5000),
   };
   if (handlers[message.t]) handlers[message.t](message);
@@ -61,9 +67,11 @@ function take(message) {
 function greet(hello) {
   $("wire").replaceChildren();
   $("console").textContent = "";
-  hello.lines.forEach(addLine);
+  meet(hello.about);
+  hello.lines.forEach((line) => (line.t === "bytes" ? addBytes(line) : addLine(line)));
   hello.console.forEach(addConsole);
   $("path").textContent = hello.path;
+  $("command").parentElement.hidden = about.kind !== "line";
   $("command").textContent = `printf 'SALE 1 12.34\\r\\n' > ${hello.path}; cat ${hello.path}`;
   $("apiurl").textContent = hello.api;
   nameScreen(hello.screen);
@@ -158,7 +166,39 @@ function addConsole(text) {
 
 // --- the till ---------------------------------------------------------------------------------------
 
+// Which till it is: its line, its keys, and whether it has a customer display of its own.
+function meet(till) {
+  about = till;
+  const line = till.kind === "line";
+  $("tillline").textContent = till.line.replace(",", " ");
+  $("kind").textContent = line ? "" : `${till.name}: ${till.title}`;
+  $("kind").hidden = line;
+  $("pole").hidden = till.kind !== "display";
+  $("verbs").hidden = line;
+  $("type").hidden = $("cancel").hidden = $("sale").hidden = !line;
+  if (!line) $("tillwords").textContent = HINTS[till.kind];
+  if (!digits) $("amount").textContent = amountText();
+  $("verbs").replaceChildren(...till.verbs.map((verb) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = VERBS[verb];
+    if (!["item", "total", "sale"].includes(verb)) button.className = "second";
+    button.onclick = () => doVerb(verb);
+    return button;
+  }));
+}
+
+function doVerb(verb) {
+  if (["item", "sale"].includes(verb) && !Number(digits)) {
+    $("tillwords").textContent = "An amount first";
+    return;
+  }
+  send({ do: "till", verb, amount: Number(digits) ? amountText() : "" });
+  digits = "";
+}
+
 function amountText() {
+  if (!about.decimals) return digits || "0";
   const padded = digits.padStart(3, "0");
   return `${padded.slice(0, -2)}.${padded.slice(-2)}`;
 }
@@ -168,10 +208,14 @@ function press(key) {
   else if ((digits + key).length <= 8) digits = (digits + key).replace(/^0+/, "");
   $("display").dataset.state = "idle";
   $("amount").textContent = amountText();
-  $("tillwords").textContent = TILL_WORDS.idle;
+  $("tillwords").textContent = HINTS[about.kind] || TILL_WORDS.idle;
 }
 
 function startSale() {
+  if (about.kind !== "line") {
+    doVerb(about.kind === "terminal" ? "sale" : digits ? "item" : "total");
+    return;
+  }
   if (!Number(digits)) {
     $("tillwords").textContent = "An amount first";
     return;
@@ -182,22 +226,43 @@ function startSale() {
 function showTill(till) {
   if (!till.ref) return;
   $("display").dataset.state = till.state;
-  $("amount").textContent = till.amount;
+  $("amount").textContent = till.amount || amountText();
+  if (about.kind !== "line") {
+    if (till.rows) $("pole").textContent = till.rows.map((row) => row.padEnd(20)).join("\n");
+    $("tillwords").textContent = till.words;
+    return;
+  }
   const words = TILL_WORDS[till.state] || till.state;
   $("tillwords").textContent = `${till.ref}  ${words}${till.words && till.state !== "waiting" ? `, ${till.words}` : ""}`;
   if (till.state !== "refused") digits = "";
 }
 
 function addLine(line) {
+  addEntry(line, [line.text]);
+}
+
+// Bytes that come close together are one entry: it is sent again, longer, until the wire is silent.
+function addBytes(burst) {
+  const text = document.createElement("b");
+  text.textContent = burst.text;
+  const last = $("wire").lastElementChild;
+  const what = document.createElement("div");
+  what.append(burst.hex, text);
+  if (last && last.dataset.id === String(burst.id)) last.lastElementChild.replaceWith(what);
+  else addEntry(burst, [what]);
+}
+
+function addEntry(line, what) {
   const list = $("wire");
   const low = list.scrollTop + list.clientHeight >= list.scrollHeight - 30;
   const item = document.createElement("li");
   item.className = line.who;
+  if (line.id) item.dataset.id = line.id;
   const when = document.createElement("time");
   when.textContent = line.at.toFixed(1);
   const who = document.createElement("span");
   who.textContent = line.who === "till" ? "till" : "box";
-  item.append(when, who, line.text);
+  item.append(when, who, ...what);
   list.append(item);
   while (list.children.length > 200) list.firstChild.remove();
   if (low) list.scrollTop = list.scrollHeight;
@@ -303,6 +368,9 @@ document.querySelectorAll("[data-copy]").forEach((button) => {
     setTimeout(() => { button.textContent = "Copy"; }, 1400);
   };
 });
+document.querySelectorAll("[data-press]").forEach((button) => {
+  button.onclick = () => send({ do: "button", hold: button.dataset.press === "hold" });
+});
 $("sale").onclick = startSale;
 $("cancel").onclick = () => send({ do: "cancel" });
 $("power").onclick = () => send({ do: "power", on: !power.on });
@@ -317,7 +385,8 @@ document.addEventListener("keydown", (event) => {
   if (/^[0-9]$/.test(event.key)) press(event.key);
   else if (event.key === "Backspace") press("back");
   else if (event.key === "Enter" && !event.target.closest("button, a, summary")) startSale();
-  else if (event.key === "Escape") send({ do: "cancel" });
+  else if (event.key === "Escape" && about.kind === "line") send({ do: "cancel" });
+  else if (event.key === "Escape" && about.verbs.includes("cancel")) doVerb("cancel");
   else return;
   event.preventDefault();
 });
