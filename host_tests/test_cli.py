@@ -15,7 +15,8 @@ from cryptography import x509
 from tillpane import cli, roots
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = tuple("demo api flash deploy sale refund ask journal capture bench soak font roots".split())
+COMMANDS = ("demo", "api", "flash", "deploy", "sale", "refund", "ask", "journal", "capture", "bench", "soak", "font")
+COMMANDS += ("roots",)
 
 
 def tillpane(*words):

@@ -12,7 +12,7 @@ from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
 from kiosk.record import PAID, Sale
-from kiosk.sale import Payment
+from kiosk.sale import Payment, write
 from kiosk.saleview import sale_view
 from kiosk.ticket import NEWS_SHOWN_MS, News, Ticket
 from kiosk.turns import Turns
@@ -150,6 +150,10 @@ class Desk:
             raise Refusal("NOT_READY", self.blocked)
         if len(self._unsettled) >= _MAX_UNSETTLED:
             raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
+        last = self._current
+        if last is not None and last.payment.is_over and not (last.sale.acked or last.sale.owed or last.telling.times):
+            last.sale.owed = True  # nobody may have heard of it yet: a restart must not forget it
+            write(self._journal, last.sale)
         external_ref = self._terminal + "-" + ref + "-" + self._nonce()
         sale = Sale(self._journal.next_seq(), ref, amount, currency, external_ref, self._wall())
         self._journal.write(sale)

@@ -10,7 +10,7 @@ _OFTEN = const(15)  # times, before it is told less often
 class Telling:
     def __init__(self):
         self.word = ""
-        self._times = 0
+        self.times = 0
         self._next_at = 0
         self._silent = False
 
@@ -18,21 +18,21 @@ class Telling:
         """Whether the result `word` should be sent now; a new word starts again from the first time."""
         if word != self.word:
             self.word = word
-            self._times = 0
+            self.times = 0
             self._next_at = now
             self._silent = False
         return bool(word) and not self._silent and now >= self._next_at
 
     def told(self, now):
-        self._times += 1
-        self._next_at = now + (_OFTEN_MS if self._times < _OFTEN else _SELDOM_MS)
+        self.times += 1
+        self._next_at = now + (_OFTEN_MS if self.times < _OFTEN else _SELDOM_MS)
 
     def stop(self):
         self._silent = True
 
     def moved_on(self):
         """The till began something new: what it has been told once is not repeated."""
-        if self._times:
+        if self.times:
             self._silent = True
 
     def is_done(self, word):

@@ -12,9 +12,10 @@ from kiosk.sale import Payment
 from till.ecr import Outcome, short
 
 _KEPT_MS = const(600000)  # a result nobody heard stands for the same question: as long as in till.ecr
+_STAGE_MS = const(3000)
 _OLD_S = const(1200)
-_NONE = ("NO_SUCH_SALE", "NOT_PAID")
-_REFUSALS = ("BUSY", "NOT_READY")  # words that a terminal has too; every other refusal is FAILED
+# What a terminal says to a Refusal; to every other FAILED.
+_WORDS = {"BUSY": "BUSY", "NOT_READY": "NOT_READY", "NO_SUCH_SALE": "NONE", "NOT_PAID": "NONE"}
 
 
 class TerminalDesk(Desk):
@@ -29,6 +30,7 @@ class TerminalDesk(Desk):
         self._heard = None  # the same, of the last that the till acknowledged
         self._restored = 0  # the number of the last sale before the box started
         self._stage = ""
+        self._stage_at = 0
 
     def restore(self, now):
         last = super().restore(now)
@@ -63,7 +65,7 @@ class TerminalDesk(Desk):
             if self._asked is not None:
                 self._report(now)
         except Refusal as refusal:
-            word = refusal.code if refusal.code in _REFUSALS else "NONE" if refusal.code in _NONE else "FAILED"
+            word = _WORDS.get(refusal.code, "FAILED")
             self._answer(Outcome(word, request.ref, request.amount, self._currency), None, now)
         except JournalError:
             word = "NOT_READY" if self._asked is None else "UNKNOWN"
@@ -133,13 +135,15 @@ class TerminalDesk(Desk):
     # ---- what the till hears --------------------------------------------------------------------------------------
 
     def _report(self, now):
-        """The result of what the till waits for, as soon as there is one; how far it is, where it changes."""
+        """The result of what the till waits for, as soon as there is one; until then how far it is, now and then: tills
+        that hear nothing give up, and what is said while a frame is on its way is lost."""
         known = self._asked
         if isinstance(known, Payment):
             if known.in_progress:
                 stage = known.stage(now)
-                if stage != self._stage:
+                if stage != self._stage or now >= self._stage_at:
                     self._stage = stage
+                    self._stage_at = now + _STAGE_MS
                     self._protocol.progress(stage, max(known.deadline - now, 0) // 1000, now)
                 return
         elif known.is_refund and self.busy_with == known.ref:
