@@ -61,6 +61,10 @@ VIEWS = {
         detail="The API key is not accepted.",
         note="Check the key in the settings, or call your supplier.",
     ),
+    "mirror": View(
+        kinds.MIRROR, method="Flat white      x1  ", detail="4.50            4.50", note="unknown bytes: check dialect"
+    ),
+    "ready-display": View(kinds.READY, merchant=SHOP, note="Till: 12.34. Press for the code."),
     "ready-bare": View(kinds.READY),
     "ready-late-news": View(kinds.READY, merchant=SHOP, note="Sale 1041, $5.00: paid after all"),
     "pay-last-second": pay(1),

@@ -175,3 +175,23 @@ def test_repeats():
     assert say(till, framed(PAY), 20000) == ACK + answer and till.take_request() is None
     assert say(till, ACK, 20001) == b"" and till.take_delivered()
     assert say(till, framed(PAY), 20002) == ACK and till.take_request() is not None
+
+
+def test_an_old_result_is_not_said_again_while_the_next_question_arrives():
+    till, _ = running()
+    till.answer(Outcome("PAID", amount=1234), 20)
+    assert written(till)  # and the till does not hear it
+    other = framed(PAY.replace(b"00001234", b"00005600"))
+    for at in range(0, len(other), 16):
+        piece = other[at : at + 16]
+        till.feed(piece, len(piece), 3010 + at)
+        till.tick(3015 + at)
+    assert written(till) == ACK  # the answer carries no amount: the old one would be taken for the new sale's
+    assert till.take_request().amount == 5600
+
+
+def test_an_old_result_that_waits_to_be_written_goes_when_another_question_comes():
+    till, _ = running()
+    till.answer(Outcome("PAID", amount=1234), 20)
+    assert say(till, framed(PAY.replace(b"00001234", b"00005600")), 30) == ACK
+    assert till.take_request().amount == 5600

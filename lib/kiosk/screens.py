@@ -257,7 +257,10 @@ class Screens:
         if view.kind in (kinds.READY, kinds.PREPARING):
             self._rows(rows, view.merchant, _MEDIUM, soft, 3, width, 4)
         room = foot - least - _tall(rows) - 4
-        self._rows(rows, view.detail or usual, _SMALL, soft, min(4, room // 22), width, 4)
+        if view.kind == kinds.MIRROR:
+            self._rows(rows, view.detail, self._fitting(view.detail, width, _MEDIUM), ink, 2, width)
+        else:
+            self._rows(rows, view.detail or usual, _SMALL, soft, min(4, room // 22), width, 4)
         spare = foot - _tall(rows)
         if landscape:
             tiles.append((_ICON, 0, 0, x, end, paper, icon_ink, icon))

@@ -18,6 +18,7 @@ _WORDS = {
     "NOT_CREATED": "No request was made.",
     "NO_QR_CODE": "The code could not be shown.",
     "FLASH_FAULT": "The display cannot store the sale.",
+    "TOO_MANY_UNSETTLED": "Too many sales are still being checked.",
     "TIMED_OUT": "No answer came in time.",
     "LATE": "Paid at the last moment.",
     "HTTP_401": "The API key is not accepted.",

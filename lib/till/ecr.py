@@ -170,15 +170,24 @@ class Terminal:
             if self._sent is None:
                 self._next(now)
 
-    def tick(self, now):
-        """What time does: half a frame is forgotten, a frame that was not acknowledged is sent again."""
-        silence = now - self._heard
-        if silence > _GAP:
+    def _listen(self, now):
+        """Bytes may come at this moment: half a frame is forgotten after a silence, an old result after its time."""
+        if now - self._heard > _GAP:
             self._length = -1
             self._ended = self._noise = False
+        if self._sent is None and self._result is not None and now >= self._until:
+            self._result = self._request = None
+
+    def tick(self, now):
+        """What time does: half a frame is forgotten, a frame that was not acknowledged is sent again.
+
+        Not while the till's next frame is arriving, though: a result said once more would be taken for its answer.
+        """
+        self._listen(now)
+        if self._length >= 0 or self._ended:
+            return
+        silence = now - self._heard
         if self._sent is None:
-            if self._result is not None and now >= self._until:
-                self._result = self._request = None
             if silence > self.patience:
                 self._next(now)
         elif now >= self._due:
@@ -186,7 +195,7 @@ class Terminal:
 
     def feed(self, data, count, now):
         """data[:count] as they came, for frames STX body ETX check."""
-        self.tick(now)
+        self._listen(now)
         self._heard = now
         for at in range(count):
             byte = data[at]
@@ -283,6 +292,8 @@ class Terminal:
             self._refuse(request, "UNKNOWN" if kind == "LAST" else "BUSY", now)
             return
         if not known or (self._result is not None and kind != "SALE" and kind != "REFUND"):
+            if self._sent in self._out:
+                self._out.remove(self._sent)  # not yet on the wire: it is no answer to this
             self._request = request
             self._fresh = True
             self._result = None

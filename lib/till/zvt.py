@@ -100,7 +100,7 @@ class Protocol(Terminal):
 
     def feed(self, data, count, now):
         """data[:count] as they came."""
-        self.tick(now)
+        self._listen(now)
         self._heard = now
         for at in range(count):
             byte = data[at]
