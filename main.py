@@ -2,13 +2,11 @@
 
 import asyncio
 import gc
-import sys
 
 import machine
 
-from ondemand import drop_modules
+from ondemand import drop_modules, load_module
 
-_SETTINGS = "settings.json"
 _MAINTENANCE_MS = 600000
 _COLLECT_EVERY = 16384  # bytes; an uncollected heap would grow into the memory that TLS needs
 
@@ -22,46 +20,12 @@ def start_watchdog(timeout_ms):
     return machine.WDT(timeout=timeout_ms)
 
 
-def read_options():
-    """(options, what is wrong with them). Unusable settings still light the panel, with its default pins."""
-    from kiosk.settings import SettingsError, read, stand_in
-
-    try:
-        return read(_SETTINGS), ""
-    except SettingsError as error:
-        return stand_in(), error.words
-
-
-async def out_of_order(screens, view):
-    """Shows what staff should do, for ever; the REPL stays within reach."""
-    print("[tillpane] out of order:", view.detail)
-    await screens.show(view)
-    print("[tillpane] screen out-of-order")
-    while True:
-        await asyncio.sleep_ms(1000)
-
-
-async def build():
-    """The app; or, for ever, the reason why there is none: wrong settings or pins, a broken file system, no roots."""
-    options, problem = read_options()
+async def start():
+    options = load_module("kiosk.settings").usable("settings.json")
     drop_modules("kiosk.settings")  # before more is loaded: the heap must not grow into what TLS needs
     gc.collect()
-    import wiring
-
-    panel, screens = wiring.build_screens(options)
-    await panel.begin(options["panel_brightness"])
-    if problem:
-        await out_of_order(screens, wiring.out_of_order(problem))
-    try:
-        return wiring.build_app(options, screens, start_watchdog(options["watchdog_seconds"] * 1000))
-    except Exception as error:  # noqa: BLE001, whatever it is, staff must see it
-        sys.print_exception(error)
-        words = "Start failed: " + type(error).__name__ + " " + str(error)
-        await out_of_order(screens, wiring.out_of_order(words))
-
-
-async def start():
-    app = await build()
+    app = await load_module("wiring").build(options, start_watchdog)
+    options = None
     drop_modules("wiring")
     gc.collect()
     gc.threshold(_COLLECT_EVERY)

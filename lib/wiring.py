@@ -4,7 +4,9 @@
 no lambda, no class.
 """
 
+import asyncio
 import binascii
+import sys
 
 import machine
 import network
@@ -168,9 +170,27 @@ def _build_button(options):
     return Button(machine.Pin(options["button_pin"], machine.Pin.IN, machine.Pin.PULL_UP).value)
 
 
-def out_of_order(words):
-    """The View of a box that staff must see to."""
-    return view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display.")
+async def build(options, start_watchdog):
+    """The App of these settings; or, for ever, the reason why there is none: wrong settings or pins, a broken file
+    system, no roots. start_watchdog(ms) gives what has feed()."""
+    panel, screens = build_screens(options)
+    await panel.begin(options["panel_brightness"])
+    if options["problem"]:
+        await _out_of_order(screens, options["problem"])
+    try:
+        return build_app(options, screens, start_watchdog(options["watchdog_seconds"] * 1000))
+    except Exception as error:  # noqa: BLE001, whatever it is, staff must see it
+        sys.print_exception(error)
+        await _out_of_order(screens, "Start failed: " + type(error).__name__ + " " + str(error))
+
+
+async def _out_of_order(screens, words):
+    """Shows what staff should do, for ever; the REPL stays within reach."""
+    print("[tillpane] out of order:", words)
+    await screens.show(view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display."))
+    print("[tillpane] screen out-of-order")
+    while True:
+        await asyncio.sleep_ms(1000)
 
 
 def build_app(options, screens, watchdog):

@@ -87,6 +87,18 @@ class SettingsError(Exception):
         return self.args[0]
 
 
+def usable(path):
+    """The settings in the file; where it has none that can be used, enough to light the panel with its default pins,
+    and what is wrong under "problem"."""
+    try:
+        settings = read(path)
+        settings["problem"] = ""
+    except SettingsError as error:
+        settings = stand_in()
+        settings["problem"] = error.words
+    return settings
+
+
 def read(path):
     """The settings in the JSON file at path, by name. Raises SettingsError."""
     return parse(_load(path))

@@ -63,9 +63,9 @@ import main  # noqa: E402
 # ---
 step("main.py")
 # ---
-options, problem = main.read_options()
-if problem:
-    raise ValueError(problem)
+options = main.load_module("kiosk.settings").usable("settings.json")
+if options["problem"]:
+    raise ValueError(options["problem"])
 main.drop_modules("kiosk.settings")
 # ---
 step("the settings' values; what read them is dropped")
