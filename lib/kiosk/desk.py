@@ -19,6 +19,7 @@ from kiosk.turns import Turns
 from till.amount import plain
 
 _MAX_UNSETTLED = const(16)
+_MAX_RETOLD = const(8)  # results that a till did not acknowledge, told again after a restart
 _MAX_NEWS = const(8)
 _LET_GO_MS = const(1000)
 
@@ -94,6 +95,9 @@ class Desk:
                 self._tell_again(sale, now)
             else:
                 self._tell_again(sale, now).stop()  # expired, and the power may have gone before it was read once more
+        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open]
+        for ticket in told[:-_MAX_RETOLD]:
+            self._unsettled.remove(ticket)  # of older ones a till hears when it asks
         last = self._journal.last()
         if last is not None and not last.is_open and not last.owed:
             self._unsettled = [ticket for ticket in self._unsettled if ticket.sale.seq != last.seq]
@@ -149,7 +153,7 @@ class Desk:
         if self.blocked:
             raise Refusal("NOT_READY", self.blocked)
         if len(self._unsettled) >= _MAX_UNSETTLED:
-            raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
+            self._make_room(now)
         last = self._current
         if last is not None and last.payment.is_over and not (last.sale.acked or last.sale.owed or last.telling.times):
             last.sale.owed = True  # nobody may have heard of it yet: a restart must not forget it
@@ -162,8 +166,16 @@ class Desk:
         self._current = ticket
         return ticket.payment
 
+    def _make_room(self, now):
+        """The till begins something new, so what it was told of is settled. Raises Refusal where the rest is too much."""
+        for other in self._unsettled:
+            other.telling.moved_on()
+        self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
+        if len(self._unsettled) >= _MAX_UNSETTLED:
+            raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
+
     def _set_aside(self):
-        """Makes room for a new sale; what is not settled goes on beside it."""
+        """What is not settled goes on beside a new sale."""
         if self._current is not None:
             self._unsettled.append(self._current)
             self._current = None

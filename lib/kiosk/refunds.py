@@ -52,6 +52,9 @@ class Refunds:
 
     def _new(self, sale, amount, external_ref, record, now):
         if len(self._all) >= _MOST:
+            self.set_aside()  # the till began something new: what it was told of is settled
+            self._all = [refund for refund in self._all if not refund.is_settled()]
+        if len(self._all) >= _MOST:
             raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
         was_open = record is not None and record.is_open
         if record is None:
