@@ -167,7 +167,7 @@ class Desk:
         return ticket.payment
 
     def _make_room(self, now):
-        """The till begins something new, so what it was told of is settled. Raises Refusal where the rest is too much."""
+        """The till begins something new: what it was told of is settled. Raises Refusal where the rest is too much."""
         for other in self._unsettled:
             other.telling.moved_on()
         self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
