@@ -352,7 +352,7 @@ def test_too_many_unsettled():
         bench.hold()
         bench.run(25000)
     assert len(bench.desk._unsettled) == 16 and bench.creates() == 17
-    assert bench.kind == "checking" and bench.view.note == "No code: Too many unsettled."
+    assert bench.kind == "checking" and bench.view.note == "No code: Too many sales are still being checked."
     bench.ledger.drop = []
     bench.run(500000)
     assert set(bench.states()) == {"CANCELLED", "EXPIRED"}
