@@ -349,7 +349,9 @@ def idle_rows(kib: float) -> list[Row]:
             f"{kib:.1f} KiB",
             target="≤ 64 KiB",
             met=kib <= IDLE_MOST_KIB,
-            note="by module below; the 64-bit port's figures, halved",
+            note="the sale with all its ways to go wrong, connection and screens stay loaded, so that no patron "
+            "waits for a module and no fault needs memory that may be missing; by module below, halved figures of the "
+            "64-bit port",
         )
     ]
 
