@@ -1,5 +1,7 @@
 """Nexi ECR17: the worked frame in its four variants, results, progress, reversal, status, and what is refused."""
 
+from ecrwire import say, written
+
 from till.ecr import Outcome
 from till.ecr17 import Protocol
 
@@ -21,20 +23,6 @@ def framed(body, seed=0x7E):
     for byte in body:
         value ^= byte
     return b"\x02" + body + b"\x03" + bytes((value,))
-
-
-def written(till):
-    frames = []
-    while True:
-        frame = till.outgoing()
-        if frame is None:
-            return b"".join(frames)
-        frames.append(frame)
-
-
-def say(till, data, now=0):
-    till.feed(data, len(data), now)
-    return written(till)
 
 
 def running(body=PAY):

@@ -1,5 +1,7 @@
 """Telium / Concert: the worked frames, the handshake, its repeats, and what is refused."""
 
+from ecrwire import say, written
+
 from till.ecr import Outcome
 from till.telium import Protocol
 
@@ -21,20 +23,6 @@ def check(body):
 
 def ask(amount=b"00001234", flag=b"0", mode=b"1", kind=b"0", currency=b"978", private=b" " * 10, tail=b"A010B010"):
     return check(b"\x0201" + amount + flag + mode + kind + currency + private + tail + b"\x03")
-
-
-def written(till):
-    frames = []
-    while True:
-        frame = till.outgoing()
-        if frame is None:
-            return b"".join(frames)
-        frames.append(frame)
-
-
-def say(till, data, now=0):
-    till.feed(data, len(data), now)
-    return written(till)
 
 
 def start(frame):

@@ -1,5 +1,7 @@
 """Transbank POS Integrado: the worked frames, every code of the answer, progress, repeats, and what is refused."""
 
+from ecrwire import say, written
+
 from till.ecr import Outcome
 from till.transbank import Protocol
 
@@ -20,20 +22,6 @@ def framed(body):
     for byte in body:
         value ^= byte
     return b"\x02" + body + b"\x03" + bytes((value,))
-
-
-def written(till):
-    frames = []
-    while True:
-        frame = till.outgoing()
-        if frame is None:
-            return b"".join(frames)
-        frames.append(frame)
-
-
-def say(till, data, now=0):
-    till.feed(data, len(data), now)
-    return written(till)
 
 
 def running(frame=SALE):

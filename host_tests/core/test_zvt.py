@@ -1,5 +1,7 @@
 """ZVT: the worked frame, the dialogue byte by byte, abort, repeat receipt, reversal, registration, what is refused."""
 
+from ecrwire import say, written
+
 from till.ecr import Outcome
 from till.zvt import Protocol
 
@@ -25,20 +27,6 @@ def framed(apdu):
 
 
 OK = framed(b"\x80\x00\x00")
-
-
-def written(till):
-    frames = []
-    while True:
-        frame = till.outgoing()
-        if frame is None:
-            return b"".join(frames)
-        frames.append(frame)
-
-
-def say(till, data, now=0):
-    till.feed(data, len(data), now)
-    return written(till)
 
 
 def accepted(apdu=PAY):
