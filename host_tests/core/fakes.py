@@ -53,7 +53,7 @@ class FlashJournal:
         last = {}
         for sale in self.sales():
             last[sale.seq] = sale
-        recent = self.next_seq() - 8
+        recent = self.next_seq() - 32
         return [
             sale
             for seq, sale in sorted(last.items())

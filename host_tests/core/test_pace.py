@@ -160,3 +160,13 @@ def test_old_sales_of_another_account_do_not_close_the_shop():
     bench.ledger.pay()
     bench.run(3000)
     assert bench.results("2") == ["PAID"]
+
+
+def test_a_setup_fault_lapses_after_a_minute_for_only_a_sale_can_tell_whether_it_was_mended():
+    bench = Bench()
+    bench.ledger.fail["create"] = SetupFault("HTTP_401")
+    bench.say("SALE 1 1.00")
+    bench.run(30000)
+    assert bench.say("INFO").endswith("NOT_READY HTTP_401")
+    bench.run(40000)
+    assert bench.say("INFO").endswith("READY") and "HTTP_401" not in bench.heard[-1]

@@ -226,5 +226,5 @@ def test_progress_and_status():
         assert bench.pay() == [bench.till.paid]
     bench = TerminalBench("zvt")
     assert bench.ask(bench.till.status()) == ["s00"]
-    bench.desk.setup_fault = "HTTP_401"
+    bench.desk.setup_fault, bench.desk._fault_until = "HTTP_401", bench.now + 60000
     assert bench.ask(bench.till.status()) == ["sdf"]

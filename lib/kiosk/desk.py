@@ -11,7 +11,7 @@ from micropython import const
 from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
-from kiosk.record import PAID, Sale
+from kiosk.record import EXPIRED, PAID, Sale
 from kiosk.sale import Payment, write
 from kiosk.saleview import sale_view
 from kiosk.ticket import NEWS_SHOWN_MS, News, Ticket
@@ -19,6 +19,7 @@ from kiosk.turns import Turns
 from till.amount import plain
 
 _MAX_UNSETTLED = const(16)
+_FAULT_SHOWN_MS = const(60000)  # then it is Ready again: only the next sale can tell whether the fault was mended
 _MAX_RETOLD = const(8)  # results that a till did not acknowledge, told again after a restart
 _MAX_NEWS = const(8)
 _LET_GO_MS = const(1000)
@@ -79,7 +80,8 @@ class Desk:
         self._turns = Turns()
         self.notice = ""  # what the ready screen says besides
         self.listing = None  # the journal being read out: it must not be compacted meanwhile
-        self.setup_fault = ""  # HTTP_401 and the like since the last good answer: staff must act
+        self.setup_fault = ""  # HTTP_401 and the like since the last good answer, a minute: staff must act
+        self._fault_until = 0
 
     def restore(self, now):
         """After a restart: what is open is resolved, and the last result is told again unless it was acknowledged.
@@ -95,7 +97,7 @@ class Desk:
                 self._tell_again(sale, now)
             else:
                 self._tell_again(sale, now).stop()  # expired, and the power may have gone before it was read once more
-        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open]
+        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open and ticket.sale.state != EXPIRED]
         for ticket in told[:-_MAX_RETOLD]:
             self._unsettled.remove(ticket)  # of older ones a till hears when it asks
         last = self._journal.last()
@@ -337,6 +339,9 @@ class Desk:
 
     def tick(self, now):
         """Lets time pass in every payment and settles what is settled."""
+        if self.setup_fault and now >= self._fault_until:
+            self.setup_fault = ""
+            self.revision += 1
         for ticket in self._tickets():
             before = ticket.payment.result
             ticket.payment.tick(now)
@@ -408,6 +413,7 @@ class Desk:
         """Takes the CentrapayError of a call that next_call gave."""
         self.revision += 1
         if isinstance(error, SetupFault) and (owner is self._current or verb == "refund" or error.code == "HTTP_401"):
+            self._fault_until = now + _FAULT_SHOWN_MS
             self.setup_fault = error.code  # an old sale of another account is no reason to close the shop
         self._turns.failed(error, owner is not self._current, now)
         if verb == "refund":

@@ -15,7 +15,7 @@ from kiosk.record import EXPIRED, MAX_RECORD, pack, unpack
 
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
-_RECENT = const(8)
+_RECENT = const(32)
 _SEEN_BYTES = const(1024)
 
 
