@@ -350,6 +350,7 @@ def test_ctrl_c_and_the_button_lead_to_the_repl():
     async def boot(hand):
         async with SimDevice({"api_key": "k", "config_id": "c"}) as device:
             await device.wait_console("Tillpane starts in 2 s")
+            await asyncio.sleep(0.5)  # a pin that is low from the first look is a wired one, and no press
             hand(device)
             for _ in range(300):  # a loaded host is slow; what is asked is that it ends, and without a screen
                 if not device.running:
