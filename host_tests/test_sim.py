@@ -353,7 +353,7 @@ def test_ctrl_c_and_the_button_lead_to_the_repl():
             await asyncio.sleep(0.5)  # a pin that is low from the first look is a wired one, and no press
             hand(device)
             for _ in range(300):  # a loaded host is slow; what is asked is that it ends, and without a screen
-                if not device.running:
+                if not device.running and "program ended" in device.report():
                     break
                 await asyncio.sleep(0.05)
             assert not device.running and device.screens == []
