@@ -24,7 +24,9 @@ _TIMES = {
     "_lost_at",
     "_recheck_at",
     "_progress_at",
-    "_news_until",
+    "_until",
+    "_fault_until",
+    "_save_at",
     "_was_lost",
     "_pause_until",
     "_aside_at",
@@ -43,6 +45,7 @@ REFUNDING = (
     "till REFUND 1 2.00",
 )
 UNKNOWN = (*PAYING, "time 12 s", "time 12 s", "time 12 s", "till SALE 2 7.00")
+EXPIRING = (*PAYING, "time 12 s", "time 12 s", "call starts", "call arrives", "answer comes")
 _DEFINITE = ("PAID", "CANCELLED", "EXPIRED", "FAILED")
 
 

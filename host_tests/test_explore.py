@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from explorer import CANCELLING, PAYING, REFUNDING, UNKNOWN, Violation, explore
+from explorer import CANCELLING, EXPIRING, PAYING, REFUNDING, UNKNOWN, Violation, explore
 from kiosk import desk, record, sale
 from kiosk.refund import Refund
 from kiosk.refunds import Refunds
@@ -30,8 +30,9 @@ def test_every_interleaving_keeps_the_money_rules(script, can_find):
     assert worlds > 400 and full >= 1
 
 
-def test_a_late_payment_is_news():
-    worlds, _, _ = explore(DEPTH, late=True, script=PAYING, limit=WORLDS)
+@pytest.mark.parametrize("script", [PAYING, EXPIRING], ids=["paying", "expiring"])
+def test_a_late_payment_is_news(script):
+    worlds, _, _ = explore(DEPTH, late=True, script=script, limit=WORLDS)
     assert worlds > 300
 
 
@@ -103,6 +104,10 @@ def doubtful_amount_guessed(patch):
 
 def late_news_dropped(patch):
     patch.setattr(Payment, "_reread", lambda self, request, now: setattr(self, "_recheck_at", None))
+
+
+def late_news_forgotten_in_a_power_cut(patch):
+    patch.setattr(Payment, "recheck", lambda self, now: None)
 
 
 def void_not_written_down(patch):
@@ -177,6 +182,7 @@ def late_word_not_said(patch):
         ("rule 5 or 8", doubtful_amount_guessed, (), False),
         ("rule 8", refunds_not_added_up, REFUNDING, False),
         ("rule 3", late_news_dropped, PAYING, True),
+        ("rule 3", late_news_forgotten_in_a_power_cut, EXPIRING, True),
     ],
 )
 def test_a_seeded_fault_is_caught(monkeypatch, rule, seed, script, late):

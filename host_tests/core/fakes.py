@@ -2,14 +2,17 @@
 
 from centrapay import Refused, Unknown
 from kiosk.desk import Refusal
-from kiosk.journal import JournalError
+from kiosk.journal import Journal, JournalError
 from kiosk.linedesk import LineDesk
-from kiosk.record import EXPIRED, pack, unpack
+from kiosk.record import pack, unpack
 from till.line import LineError, understand
 
 
 class FlashJournal:
     """A journal in memory that packs and unpacks like the real one; `full` makes writes fail."""
+
+    unfinished = Journal.unfinished
+    last = Journal.last
 
     def __init__(self, records=()):
         self.records = list(records)
@@ -21,14 +24,18 @@ class FlashJournal:
         self.records.append(pack(sale))
 
     def sales(self):
-        return [unpack(record) for record in self.records]
+        for record in self.records:
+            yield unpack(record)
 
     def next_seq(self):
-        return max([sale.seq for sale in self.sales()] + [0]) + 1
+        return max((sale.seq for sale in self.sales()), default=0) + 1
 
     def find(self, ref):
-        found = [sale for sale in self.sales() if sale.ref == ref and not sale.is_refund]
-        return found[-1] if found else None
+        found = None
+        for sale in self.sales():
+            if sale.ref == ref and not sale.is_refund:
+                found = sale
+        return found
 
     def has_refunds(self, ref):
         return bool(self.refunds(ref))
@@ -36,29 +43,11 @@ class FlashJournal:
     def refunds(self, ref):
         return {sale.external_ref: sale for sale in self.sales() if sale.ref == ref and sale.is_refund}
 
-    def last(self, refunds=False):
-        newest = None
-        for sale in self.sales():
-            if (newest is None or sale.seq >= newest.seq) and (refunds or not sale.is_refund):
-                newest = sale
-        return newest
-
     def newest(self, count):
         last = {sale.seq: sale for sale in self.sales()}
         yield None
         for seq in sorted(last)[-count:]:
             yield last[seq]
-
-    def unresolved(self):
-        last = {}
-        for sale in self.sales():
-            last[sale.seq] = sale
-        recent = self.next_seq() - 32
-        return [
-            sale
-            for seq, sale in sorted(last.items())
-            if sale.is_open or sale.owed or sale.state == EXPIRED and seq >= recent
-        ]
 
 
 class Answer:

@@ -3,7 +3,7 @@
 import os
 
 from kiosk.journal import Journal, JournalError
-from kiosk.record import CANCELLED, MAX_RECORD, NEW, PAID, PAYABLE, REFUNDED, REFUNDING, Sale, pack, unpack
+from kiosk.record import CANCELLED, EXPIRED, MAX_RECORD, NEW, PAID, PAYABLE, REFUNDED, REFUNDING, Sale, pack, unpack
 
 _PATH = "test_journal.tmp"
 
@@ -51,6 +51,12 @@ def test_record_round_trip():
         assert getattr(again, name) == getattr(sale, name), name
 
 
+def test_marks_round_trip():
+    for acked, owed, watched in ((False, False, True), (False, True, True), (True, False, True), (False, True, False)):
+        again = unpack(pack(Sale(7, "1", 100, "NZD", "T-1", 0, EXPIRED, "id", "", "", acked, owed, watched)))
+        assert (again.acked, again.owed, again.watched) == (acked, owed, watched)
+
+
 def test_longest_record_fits():
     sale = Sale(
         99999999,
@@ -87,17 +93,17 @@ def test_torn_at_every_byte_the_record_before_stands():
         journal = opened()
         assert journal.find("1").state == NEW
         add(journal, "2", NEW)
-        assert [sale.ref for sale in journal.unresolved()] == ["1", "2"], cut
+        assert [sale.ref for sale in journal.unfinished()[0]] == ["1", "2"], cut
         assert opened().last().ref == "2"
     fresh()
 
 
-def test_unresolved_and_last():
+def test_unfinished_and_last():
     journal = fresh()
     add(journal, "1", NEW, PAYABLE, PAID)
     add(journal, "2", NEW, PAYABLE)
     third = add(journal, "3", NEW, PAYABLE, CANCELLED)
-    assert [sale.ref for sale in journal.unresolved()] == ["2"]
+    assert [sale.ref for sale in journal.unfinished()[0]] == ["2"]
     assert journal.last().ref == "3"
     first = journal.find("1")
     first.acked = True
@@ -108,18 +114,22 @@ def test_unresolved_and_last():
     fresh()
 
 
-def test_compaction_keeps_open_and_newest_sales():
+def test_compaction_keeps_unfinished_and_newest_sales():
     journal = fresh()
     add(journal, "old-open", NEW, PAYABLE)
+    watched = add(journal, "old-watched", NEW, PAYABLE)
+    watched.state, watched.watched = EXPIRED, True
+    journal.write(watched)
+    add(journal, "old-expired", NEW, PAYABLE, EXPIRED)
     for i in range(600):
         add(journal, "R" + str(i), PAYABLE, PAID)
     size = len(raw())
     assert journal.tidy() and len(raw()) < size
     journal = opened()
-    assert [sale.ref for sale in journal.unresolved()] == ["old-open"]
+    assert [sale.ref for sale in journal.unfinished()[0]] == ["old-open", "old-watched"]
     assert journal.find("R599").state == PAID and journal.find("R400") is not None
-    assert journal.find("R0") is None
-    assert journal.next_seq() == 602
+    assert journal.find("R0") is None and journal.find("old-expired") is None
+    assert journal.next_seq() == 604
     assert not journal.tidy()
     fresh()
 
@@ -139,7 +149,7 @@ def test_garbage_between_records_is_skipped():
     overwrite(raw() + b"\x00\xff" * 700 + b"\n" + b"00000000 not a record\n")
     journal = opened()
     add(journal, "2", NEW)
-    assert [sale.ref for sale in opened().unresolved()] == ["1", "2"]
+    assert [sale.ref for sale in opened().unfinished()[0]] == ["1", "2"]
     fresh()
 
 
@@ -199,26 +209,26 @@ def test_refunds_stand_beside_their_sale():
     assert not journal.has_refunds("1")
     record = refund_of(journal, sale, 500, REFUNDING)
     again = opened()
-    assert again.find("1").state == PAID and again.last().state == PAID and again.last(True).state == REFUNDING
+    assert again.find("1").state == PAID and again.last().state == PAID and again.unfinished()[2].state == REFUNDING
     assert again.has_refunds("1") and list(again.refunds("1")) == ["T-1-R1"]
-    assert [entry.state for entry in again.unresolved()] == [REFUNDING]
+    assert [entry.state for entry in again.unfinished()[0]] == [REFUNDING]
     record.state = REFUNDED
     again.write(record)
-    assert not opened().unresolved() and opened().refunds("1")["T-1-R1"].state == REFUNDED
+    assert not opened().unfinished()[0] and opened().refunds("1")["T-1-R1"].state == REFUNDED
     fresh()
 
 
-def test_owed_results_are_unresolved_until_acknowledged():
+def test_owed_results_are_unfinished_until_acknowledged():
     journal = fresh()
     sale = add(journal, "1", NEW, PAYABLE)
     sale.owed = True
     sale.state = PAID
     journal.write(sale)
     add(journal, "2", NEW, PAID)
-    assert [entry.ref for entry in opened().unresolved()] == ["1"]
+    assert [entry.ref for entry in opened().unfinished()[0]] == ["1"]
     sale.acked = True
     journal.write(sale)
-    assert not opened().unresolved()
+    assert not opened().unfinished()[0]
     fresh()
 
 

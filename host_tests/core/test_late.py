@@ -2,6 +2,8 @@
 
 from fakes import Bench, Ledger
 
+from centrapay import Refused
+
 
 def expired(expiry_s=20):
     """A bench on which sale 1 has just been told EXPIRED."""
@@ -62,3 +64,40 @@ def test_late_payment_is_found_although_the_link_was_away_for_minutes():
     bench.ledger.down = False
     bench.run(60000)
     assert bench.results("1") == ["EXPIRED", "PAID"]
+
+
+def test_late_payment_is_found_however_often_the_power_went_and_however_much_was_sold_since():
+    bench = expired()
+    bench.say("ACK 1")
+    pay_late(bench)
+    for i in range(36):
+        bench.say("SALE n%d 1.00" % i)
+        bench.run(3000)
+        bench.say("CANCEL n%d" % i)
+        bench.run(2000)
+        bench.boot()
+        assert "PAID" not in bench.results("1")
+        bench.heard.clear()  # it would fill the heap
+    bench.run(30000)
+    assert bench.results("1") == ["PAID"]
+
+
+def test_what_was_read_once_more_is_left_alone_after_a_restart():
+    bench = expired()
+    bench.run(20000)
+    gets = bench.ledger.calls.count("get")
+    bench.boot()
+    bench.run(60000)
+    assert bench.ledger.calls.count("get") == gets
+
+
+def test_what_the_api_no_longer_knows_is_not_asked_for_ever():
+    bench = expired()
+    bench.say("ACK 1")
+    for _ in range(380):
+        bench.ledger.fail["get"] = Refused("NOT_FOUND")
+        bench.run(10000, 500)
+    gets = bench.ledger.calls.count("get")
+    bench.boot()
+    bench.run(60000)
+    assert bench.ledger.calls.count("get") == gets

@@ -235,6 +235,18 @@ def test_the_journal_is_read_out_for_reconciliation():
     assert bench.say("JOURNAL 201").startswith("ERR SYNTAX")
 
 
+def test_the_read_out_goes_on_where_the_api_answers_meanwhile():
+    bench = paid()
+    bench.say("ACK 1")
+    bench.say("SALE 2 1.00")
+    bench.run(1000)
+    assert bench.say("JOURNAL") == "OK JOURNAL"
+    bench.run(3000)  # sale 2 is polled, and its progress comes first
+    bench.say("CANCEL 2")
+    bench.run(5000)
+    assert "END JOURNAL 2" in bench.heard
+
+
 def test_dates_are_right():
     from kiosk.listing import _date
 

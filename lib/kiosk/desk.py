@@ -11,7 +11,7 @@ from micropython import const
 from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
-from kiosk.record import EXPIRED, PAID, Sale
+from kiosk.record import PAID, Sale
 from kiosk.sale import Payment, write
 from kiosk.saleview import sale_view
 from kiosk.ticket import NEWS_SHOWN_MS, News, Ticket
@@ -88,7 +88,8 @@ class Desk:
 
         -> the Sale that was started last, or None
         """
-        for sale in self._journal.unresolved():
+        unfinished, last, newest = self._journal.unfinished()
+        for sale in unfinished:
             if sale.is_refund:
                 self._with_refunds().restore(sale, now)
             elif sale.is_open:
@@ -96,15 +97,13 @@ class Desk:
             elif sale.owed:
                 self._tell_again(sale, now)
             else:
-                self._tell_again(sale, now).stop()  # expired, and the power may have gone before it was read once more
-        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open and ticket.sale.state != EXPIRED]
+                self._tell_again(sale, now).stop()  # it is to be read once more
+        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open and not ticket.sale.watched]
         for ticket in told[:-_MAX_RETOLD]:
             self._unsettled.remove(ticket)  # of older ones a till hears when it asks
-        last = self._journal.last()
         if last is not None and not last.is_open and not last.owed:
             self._unsettled = [ticket for ticket in self._unsettled if ticket.sale.seq != last.seq]
             self._tell_again(last, now)
-        newest = self._journal.last(True)
         if newest is not None and newest.is_refund and not newest.is_open and not newest.owed:
             self._with_refunds().restore(newest, now)
         return last
@@ -394,8 +393,6 @@ class Desk:
 
     def answered(self, owner, verb, answer, now):
         """Takes the checked answer of a call that next_call gave."""
-        self.notice = ""  # what the ready screen says besides
-        self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self.setup_fault = ""
         self.revision += 1
         self._turns.answered()

@@ -33,9 +33,8 @@ class DisplayDesk(Desk):
         self._dialect = dialect(self._pole)
         self._watcher = Watcher(self._pole, self._currency, words, style, policy, stable_ms)
         self._policy = policy
-        self._told = (
-            False  # what the watcher knows of its last sale: None: it is on; else whether it may have been paid
-        )
+        # What the watcher knows of its last sale. None: it is on; else whether it may have been paid.
+        self._told = False
         self._withdrawn = False  # the till took that sale's total back
         self._word = ""  # of the sale of the moment
         self._word_at = 0

@@ -11,11 +11,10 @@ import os
 
 from micropython import const
 
-from kiosk.record import EXPIRED, MAX_RECORD, pack, unpack
+from kiosk.record import MAX_RECORD, pack, unpack
 
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
-_RECENT = const(32)
 _SEEN_BYTES = const(1024)
 
 
@@ -103,24 +102,27 @@ class Journal:
                     found[sale.external_ref] = sale
         return found
 
-    def last(self, refunds=False):
-        """The sale that was started last, as it is now, or None. With `refunds`: the sale or refund."""
-        found = None
-        for sale in self.sales():
-            if (found is None or sale.seq >= found.seq) and (refunds or not sale.is_refund):
-                found = sale
-        return found
+    def last(self):
+        """The sale that was started last, as it is now, or None."""
+        return self.unfinished()[1]
 
-    def unresolved(self):
-        """Entries whose outcome is open or owed to the till, and of the newest those that expired; oldest first."""
+    def unfinished(self):
+        """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None)
+
+        In one go: a restart waits for it. Raises JournalError.
+        """
         opened = {}
+        last = newest = None
         for sale in self.sales():
-            recent = sale.seq >= self._next_seq - _RECENT
-            if sale.is_open or sale.owed and not sale.acked or recent and sale.state == EXPIRED:
+            if sale.is_unfinished:
                 opened[sale.seq] = sale
             elif sale.seq in opened:
                 del opened[sale.seq]
-        return [opened[seq] for seq in sorted(opened)]
+            if newest is None or sale.seq >= newest.seq:
+                newest = sale
+            if not sale.is_refund and (last is None or sale.seq >= last.seq):
+                last = sale
+        return [opened[seq] for seq in sorted(opened)], last, newest
 
     def newest(self, count):
         """Generator of the newest `count` entries as they are now, oldest first. Between them it yields None, often,

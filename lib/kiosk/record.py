@@ -33,6 +33,7 @@ class Sale:
     id      "" until Centrapay gave one
     acked   whether the till has acknowledged the definite result
     owed    whether the till was told UNKNOWN, or something that has changed since: it must hear the definite result
+    watched whether it expired and was not read once more since: a provider may still have let the payment through
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Sale:
         reason="",
         acked=False,
         owed=False,
+        watched=False,
     ):
         self.seq = seq
         self.ref = ref
@@ -62,11 +64,17 @@ class Sale:
         self.reason = reason
         self.acked = acked
         self.owed = owed
+        self.watched = watched
 
     @property
     def is_open(self):
         """Whether its outcome is still to be found out."""
         return self.state in _OPEN
+
+    @property
+    def is_unfinished(self):
+        """Whether something is still to be done about it, also after a restart."""
+        return self.is_open or self.watched or self.owed and not self.acked
 
     @property
     def is_refund(self):
@@ -86,7 +94,7 @@ def pack(sale):
         sale.id or "-",
         sale.code or "-",
         sale.reason or "-",
-        "A" if sale.acked else "U" if sale.owed else "-",
+        _marks(sale),
     )
     line = " ".join(fields).encode()
     return _crc(line) + b" " + line + b"\n"
@@ -102,7 +110,7 @@ def unpack(line):
     fields = body.decode().split(" ")
     if len(fields) != _FIELDS or fields[6] not in _STATES:
         return None
-    seq, ref, amount, currency, external_ref, at, state, identity, code, reason, mark = fields
+    seq, ref, amount, currency, external_ref, at, state, identity, code, reason, marks = fields
     return Sale(
         int(seq),
         ref,
@@ -114,9 +122,15 @@ def unpack(line):
         _value(identity),
         _value(code),
         _value(reason),
-        mark == "A",
-        mark == "U",
+        "A" in marks,
+        "U" in marks,
+        "W" in marks,
     )
+
+
+def _marks(sale):
+    told = "A" if sale.acked else "U" if sale.owed else ""
+    return told + "W" if sale.watched else told or "-"
 
 
 def _crc(line):

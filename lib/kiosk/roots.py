@@ -19,16 +19,9 @@ class Roots:
         self._names = sorted(name for name in os.listdir(folder) if name.endswith(".der"))
         if not self._names:
             raise OSError("no CA roots in " + folder)
-        last = self._last()
-        self._at = self._names.index(last) if last in self._names else 0
+        self._last = _remembered()
+        self._at = self._names.index(self._last) if self._last in self._names else 0
         self._refused = 0
-
-    def _last(self):
-        try:
-            with open(_MEMORY) as file:
-                return file.read(64)
-        except (OSError, ValueError):
-            return ""
 
     def current(self):
         """The DER bytes of the root to trust now. Raises OSError."""
@@ -44,13 +37,22 @@ class Roots:
         """The server was verified under the current root."""
         self._refused = 0
         name = self._names[self._at]
-        if name == self._last():
+        if name == self._last:
             return
+        self._last = name
         try:
             with open(_MEMORY, "w") as file:
                 file.write(name)
         except OSError:
-            pass  # it is found again next time, only later
+            pass  # it is found again after the next restart, only later
+
+
+def _remembered():
+    try:
+        with open(_MEMORY) as file:
+            return file.read(64)
+    except (OSError, ValueError):
+        return ""
 
 
 def read_root(path):

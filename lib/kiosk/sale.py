@@ -219,9 +219,9 @@ class Payment:
             self._finish(FAILED, reason, now)
 
     def recheck(self, now):
-        """After a restart: an expired request is read once more, in case the power went before it was. Not at once:
-        the cut may have been short, and a provider's late payment still on its way."""
-        if self.sale.state == EXPIRED and self.sale.id:
+        """After a restart: an expired request is read once more, if the power went before it was. Not at once: the cut
+        may have been short, and a provider's late payment still on its way."""
+        if self.sale.watched:
             self._recheck_at = now + _GRACE_MS
 
     def slow(self, ms):
@@ -344,11 +344,17 @@ class Payment:
             self._ask_activities = True
 
     def _reread(self, request, now):
-        self._recheck_at = None
         if request.status == "paid":
             self.method = request.method
             self.sale.owed = True
             self._finish(PAID, "LATE", now)
+        else:
+            self._stop_watching()
+
+    def _stop_watching(self):
+        self._recheck_at = None
+        self.sale.watched = False
+        write(self._journal, self.sale)  # where that fails it is only read once more after the next restart
 
     def _still_new(self, now):
         if self._closing:
@@ -432,8 +438,7 @@ class Payment:
         """Takes the CentrapayError of a call."""
         self._in_flight = ""
         if not self.sale.is_open:
-            again = self._recheck_at is not None and now < self.finished_at + _RECHECK_MS
-            self._recheck_at = now + _SETUP_RETRY_MS if again else None
+            self._reread_failed(error, now)
             return
         if verb == VOID and self._strays:
             self._stray_failed(error, now)
@@ -452,6 +457,14 @@ class Payment:
             self._refused(verb, error.code, now)
         else:
             self._unanswered(verb, error, now)
+
+    def _reread_failed(self, error, now):
+        if self._recheck_at is not None and now < self.finished_at + _RECHECK_MS:
+            self._recheck_at = now + _SETUP_RETRY_MS
+        elif isinstance(error, Refused):
+            self._stop_watching()  # the API answers, and does not know it any more
+        else:
+            self._recheck_at = None  # until the next restart
 
     def _stray_failed(self, error, now):
         if isinstance(error, RateLimited):
@@ -525,6 +538,7 @@ class Payment:
         self.sale.reason = reason
         self.sale.acked = False
         self.finished_at = now
+        self.sale.watched = state == EXPIRED
         self._recheck_at = now + _GRACE_MS if state == EXPIRED else None
         self.sale.state = state  # from here on it is over, also where a fault ends this
         self._save()

@@ -9,9 +9,8 @@ from kiosk.desk import Desk, Refusal, record_of
 from kiosk.journal import JournalError
 from kiosk.record import PAID, REFUNDED
 from kiosk.sale import Payment
-from till.ecr import Outcome, short
+from till.ecr import KEPT_MS, Outcome, short
 
-_KEPT_MS = const(600000)  # a result nobody heard stands for the same question: as long as in till.ecr
 _STAGE_MS = const(3000)
 _OLD_S = const(1200)
 # What a terminal says to a Refusal; to every other FAILED.
@@ -110,7 +109,7 @@ class TerminalDesk(Desk):
             return ""
         sale = ticket.sale
         if not sale.is_open:
-            if sale.acked or self._heard == (sale, sale.state) or now >= ticket.payment.finished_at + _KEPT_MS:
+            if sale.acked or self._heard == (sale, sale.state) or now >= ticket.payment.finished_at + KEPT_MS:
                 return ""
             if sale.seq == self._restored and 0 < sale.at < self._wall() - _OLD_S:
                 return ""  # the box may have been off since then

@@ -12,7 +12,7 @@ from till.amount import decimals
 _MAX_MINOR = const(99999999)
 _GAP = const(1000)  # ms of silence that end a half-received frame
 _TRIES = const(3)
-_KEPT = const(600000)  # ms that a result nobody heard stands for the same frame: later, it is another patron's
+KEPT_MS = const(600000)  # how long a result nobody heard stands for the same frame: later, it is another patron's
 _BACKLOG = const(4)  # answers waiting to be written; a till that floods hears no more than these
 # ISO 4217: alpha code, numeric code. The currencies of till/amount.py.
 _CODES = (
@@ -166,7 +166,7 @@ class Terminal:
         """The result of the request that was taken, once: later news is for the last-result query."""
         if self._request is not None and not self._fresh and self._result is None:
             self._result = self._frame(self._request, outcome)
-            self._until = now + _KEPT
+            self._until = now + KEPT_MS
             if self._sent is None:
                 self._next(now)
 

@@ -208,6 +208,6 @@ def read_journal(data: bytes) -> list[Record]:
         crc, _, body = line.partition(b" ")
         if len(crc) != 8 or crc != b"%08x" % zlib.crc32(body):
             continue
-        seq, ref, amount, currency, _, _, state, identity, _, _, mark = body.decode().split(" ")
-        records.append(Record(int(seq), ref, int(amount), currency, state, identity, mark == "A"))
+        seq, ref, amount, currency, _, _, state, identity, _, _, marks = body.decode().split(" ")
+        records.append(Record(int(seq), ref, int(amount), currency, state, identity, "A" in marks))
     return records
