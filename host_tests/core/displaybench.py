@@ -43,3 +43,13 @@ class DisplayBench(GlassBench):
     def pay(self, ms=3000):
         self.ledger.pay()
         self.run(ms)
+
+
+def selling(policy="stable"):
+    """A bench with a sale of 12.34 that can be paid."""
+    bench = DisplayBench(policy)
+    bench.total()
+    if policy == "button":
+        bench.press()
+    assert bench.kind == "pay" and bench.view.amount == "$12.34", bench.screens
+    return bench

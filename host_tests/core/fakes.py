@@ -7,6 +7,8 @@ from kiosk.linedesk import LineDesk
 from kiosk.record import pack, unpack
 from till.line import LineError, understand
 
+WALL = 1800000000
+
 
 class FlashJournal:
     """A journal in memory that packs and unpacks like the real one; `full` makes writes fail."""
@@ -164,6 +166,7 @@ class Bench:
         self.ledger = ledger or Ledger(expiry_s * 1000)
         self.journal = journal or FlashJournal()
         self.now = 0
+        self.wall = WALL
         self.heard = []
         self.can_find = can_find
         self.expiry_s = expiry_s
@@ -172,20 +175,24 @@ class Bench:
 
     def boot(self):
         """Power on with what is in the journal."""
-        self.desk = LineDesk(
+        self.desk = LineDesk(*self.settings())
+        self.desk.restore(self.now)
+        self.desk.blocked = ""
+
+    def settings(self):
+        """What every Desk is built with."""
+        return (
             self.journal,
             "NZD",
             self.expiry_s,
             "T1",
             self.can_find,
             lambda: "n",
-            lambda: 1800000000,
+            lambda: self.wall,
             lambda payment: payment.url.encode(),
             True,
             "Shop",
         )
-        self.desk.restore(self.now)
-        self.desk.blocked = ""
 
     def say(self, line):
         try:

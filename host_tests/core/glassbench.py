@@ -4,7 +4,6 @@ from fakes import Bench
 
 from kiosk import view
 
-WALL = 1800000000
 STARTED = (view.PREPARING, view.PAY, view.CHECKING)
 
 
@@ -14,25 +13,9 @@ class GlassBench(Bench):
     def __init__(self, ledger=None, journal=None, can_find=True, expiry_s=120):
         self.screens = []
         self.notes = []
-        self.wall = WALL
         self.view = None
         self.drawn = b""
         super().__init__(ledger, journal, can_find, expiry_s)
-
-    def settings(self):
-        """What every Desk is built with."""
-        return (
-            self.journal,
-            "NZD",
-            self.expiry_s,
-            "T1",
-            self.can_find,
-            lambda: "n",
-            lambda: self.wall,
-            lambda payment: payment.url.encode(),
-            True,
-            "Shop",
-        )
 
     def step(self):
         self.desk.tick(self.now)

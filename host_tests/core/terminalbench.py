@@ -1,15 +1,10 @@
 """Card-terminal tills of four protocols, and their link to the box, on a bench."""
 
+from ecrwire import checked, zvt_framed
 from glassbench import GlassBench
 
 from kiosk.terminaldesk import TerminalDesk
 from till.ecr import Options
-
-
-def checked(body, seed):
-    for byte in body:
-        seed ^= byte
-    return b"\x02" + body + b"\x03" + bytes((seed,))
 
 
 class Till:
@@ -104,28 +99,20 @@ class Zvt(Till):
     module = "zvt"
     paid, unknown, busy, not_ready, cancelled = "00", "7d", "9c", "a0", "6c"
 
-    def framed(self, apdu):
-        crc = 0
-        for byte in apdu + b"\x03":
-            crc ^= byte
-            for _ in range(8):
-                crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
-        return b"\x10\x02" + apdu.replace(b"\x10", b"\x10\x10") + b"\x10\x03" + bytes((crc & 255, crc >> 8))
-
     def sale(self, amount, ref=""):
-        return (self.framed(b"\x06\x01\x07\x04" + bytes.fromhex("%012d" % amount)),)
+        return (zvt_framed(b"\x06\x01\x07\x04" + bytes.fromhex("%012d" % amount)),)
 
     def last(self):
-        return (self.framed(bytes.fromhex("062003123456")),)
+        return (zvt_framed(bytes.fromhex("062003123456")),)
 
     def refund(self, seq):
-        return (self.framed(bytes.fromhex("06300612345687%04d" % seq)),)
+        return (zvt_framed(bytes.fromhex("06300612345687%04d" % seq)),)
 
     def cancel(self):
-        return (self.framed(b"\x06\xb0\x00"),)
+        return (zvt_framed(b"\x06\xb0\x00"),)
 
     def status(self):
-        return (self.framed(bytes.fromhex("050103123456")),)
+        return (zvt_framed(bytes.fromhex("050103123456")),)
 
     def hear(self, frame):
         if frame[:2] != b"\x10\x02":
@@ -142,7 +129,7 @@ class Zvt(Till):
         elif apdu[:2] == b"\x06\x0f" and apdu[2]:
             self.heard.append("s%02x" % apdu[3])
         self.progress += apdu[1] == 0xFF
-        return b"\x06" + self.framed(b"\x80\x00\x00")
+        return b"\x06" + zvt_framed(b"\x80\x00\x00")
 
 
 TILLS = {"transbank": Transbank, "ecr17": Ecr17, "telium": Telium, "zvt": Zvt}

@@ -1,17 +1,6 @@
 """A customer display after a restart, and beside sales whose outcome is not known."""
 
-from displaybench import DisplayBench
-
-
-def selling(policy="stable"):
-    """A bench with a sale of 12.34 that can be paid."""
-    bench = DisplayBench(policy)
-    bench.total()
-    if policy == "button":
-        bench.press()
-    assert bench.kind == "pay" and bench.view.amount == "$12.34", bench.screens
-    return bench
-
+from displaybench import DisplayBench, selling
 
 # ---- restart ---------------------------------------------------------------------------------------------------
 

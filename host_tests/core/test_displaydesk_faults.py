@@ -1,19 +1,8 @@
 """A customer display where a sale is refused, bytes are not understood, flash is full."""
 
-from displaybench import DisplayBench
+from displaybench import DisplayBench, selling
 
 from centrapay import Refused
-
-
-def selling(policy="stable"):
-    """A bench with a sale of 12.34 that can be paid."""
-    bench = DisplayBench(policy)
-    bench.total()
-    if policy == "button":
-        bench.press()
-    assert bench.kind == "pay" and bench.view.amount == "$12.34", bench.screens
-    return bench
-
 
 # ---- refusals --------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 """Nexi ECR17: the worked frame in its four variants, results, progress, reversal, status, and what is refused."""
 
-from ecrwire import say, written
+from ecrwire import ACK, checked, heard, say, written
 
 from till.ecr import Outcome
 from till.ecr17 import Protocol
 
-ACK, NAK = b"\x06", b"\x15"
+NAK = b"\x15"
 WHEN = 1762785430  # 2025-11-10 14:37:10 UTC, day 314
 PAY = b"000000000P00000001000000000" + b"1234" + b" " * 128 + b"00000000"
 
@@ -19,23 +19,13 @@ class Options:
 
 
 def framed(body, seed=0x7E):
-    value = seed
-    for byte in body:
-        value ^= byte
-    return b"\x02" + body + b"\x03" + bytes((value,))
+    return checked(body, seed)
 
 
 def running(body=PAY):
     till = Protocol(Options())
     assert say(till, framed(body)) == ACK
     return till, till.take_request()
-
-
-def heard(till, outcome, now=1000):
-    till.answer(outcome, now)
-    frame = written(till)
-    assert say(till, ACK, now) == b""
-    return frame
 
 
 def test_the_worked_frame_in_four_variants():

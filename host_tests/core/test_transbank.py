@@ -1,11 +1,11 @@
 """Transbank POS Integrado: the worked frames, every code of the answer, progress, repeats, and what is refused."""
 
-from ecrwire import say, written
+from ecrwire import ACK, checked, heard, say, written
 
 from till.ecr import Outcome
 from till.transbank import Protocol
 
-ACK, NAK = b"\x06", b"\x15"
+NAK = b"\x15"
 SALE = b"\x020200|1990|123456|||0|\x037"
 WHEN = 1762785430  # 2025-11-10 14:37:10 UTC
 
@@ -18,23 +18,13 @@ class Options:
 
 
 def framed(body):
-    value = 3
-    for byte in body:
-        value ^= byte
-    return b"\x02" + body + b"\x03" + bytes((value,))
+    return checked(body, 3)
 
 
 def running(frame=SALE):
     till = Protocol(Options())
     assert say(till, frame) == ACK
     return till, till.take_request()
-
-
-def heard(till, outcome, now=1000):
-    till.answer(outcome, now)
-    frame = written(till)
-    assert say(till, ACK, now) == b""
-    return frame
 
 
 def test_the_worked_frames():

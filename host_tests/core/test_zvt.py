@@ -1,11 +1,12 @@
 """ZVT: the worked frame, the dialogue byte by byte, abort, repeat receipt, reversal, registration, what is refused."""
 
-from ecrwire import say, written
+from ecrwire import ACK, say, written
+from ecrwire import zvt_framed as framed
 
 from till.ecr import Outcome
 from till.zvt import Protocol
 
-ACK, NAK = b"\x06", b"\x15"
+NAK = b"\x15"
 WHEN = 1762785430  # 2025-11-10 14:37:10 UTC
 PAY = b"\x06\x01\x0a\x04\x00\x00\x00\x00\x12\x34\x49\x09\x78"
 REGISTER = b"\x06\x00\x06\x12\x34\x56\x8a\x09\x78"
@@ -15,15 +16,6 @@ class Options:
     currency = "EUR"
     till_variant = ""
     terminal = "12345678"
-
-
-def framed(apdu):
-    crc = 0
-    for byte in apdu + b"\x03":
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0x8408 if crc & 1 else crc >> 1
-    return b"\x10\x02" + apdu.replace(b"\x10", b"\x10\x10") + b"\x10\x03" + bytes((crc & 255, crc >> 8))
 
 
 OK = framed(b"\x80\x00\x00")
@@ -184,7 +176,12 @@ def test_what_is_not_understood_or_not_ours_is_refused():
     refused(b"\x06\x31\x0a\x12\x34\x56" + whole)
     refused(b"\x06\x50\x03\x12\x34\x56")
     till = Protocol(Options())
-    for frame in (framed(b""), framed(b"\x06\x01"), framed(b"\x06\x01\x0b" + PAY[3:]), framed(PAY)[:-1] + b"\x00"):
+    for frame in (
+        framed(b""),
+        framed(b"\x06\x01"),
+        framed(b"\x06\x01\x0b" + PAY[3:]),
+        framed(PAY)[:-1] + b"\x00",
+    ):
         assert say(till, frame) == NAK
     assert say(till, framed(PAY)[:-2] + b"\x00\x91") == NAK
     assert till.take_request() is None

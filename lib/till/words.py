@@ -36,7 +36,6 @@ def lists(due="", total="", veto=""):
     made = []
     for own, default in ((due, _DUE), (total, _TOTAL), (veto, _VETO)):
         phrases = [phrase.strip() for phrase in own.upper().split("|") if phrase.strip(" =")]
-        made.append(
-            "|" + "|".join(phrases) + "|" if phrases else default
-        )  # never "||": it would match a line without words
+        # Never "||": it would match a line without words.
+        made.append("|" + "|".join(phrases) + "|" if phrases else default)
     return tuple(made)

@@ -15,6 +15,8 @@ import ast
 import copy
 from collections import Counter
 
+from tillpane.scopes import locals_of
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _NESTED = (*_FUNCTIONS, ast.Lambda, ast.ClassDef, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal)
@@ -183,7 +185,7 @@ def _bound_to(
 ) -> list[ast.stmt] | None:
     """The body with its parameters and locals named for the place, or None where the place has names it must not."""
     parameters = [arg.arg for arg in callee.args.args][1 if method else 0 :]
-    if len(parameters) != len(call.args) or _globals_of(callee) & _locals_of(caller):
+    if len(parameters) != len(call.args) or _globals_of(callee) & locals_of(caller):
         return None
     stored = {
         node.id
@@ -209,16 +211,9 @@ def _bound_to(
     return [*head, *(renamer.visit(item) for item in body)]
 
 
-def _locals_of(function: Function) -> set[str]:
-    """Its parameters and all that it binds."""
-    bound = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    bound |= {node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name}
-    return bound | {arg.arg for arg in function.args.args}
-
-
 def _globals_of(function: Function) -> set[str]:
     """What it uses and does not bind."""
-    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} - _locals_of(function)
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} - locals_of(function)
 
 
 def _free(name: str, taken: set[str]) -> str:

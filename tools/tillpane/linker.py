@@ -12,10 +12,11 @@ forgets their name. Classes keep theirs: it is printed.
 """
 
 import ast
-import copy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from tillpane.scopes import locals_of
 
 LINKED = "tillpane"
 _ROOT = "wiring"
@@ -272,7 +273,7 @@ class _Renamer(ast.NodeTransformer):
         return self._function(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        self._locals.append({arg.arg for arg in node.args.args})
+        self._locals.append(locals_of(node))
         self.generic_visit(node)
         self._locals.pop()
         return node
@@ -282,7 +283,7 @@ class _Renamer(ast.NodeTransformer):
         node.args.defaults = [self.visit(item) for item in node.args.defaults]
         if not self._locals and not getattr(node, "method", False):
             node.name = self._new(node.name)
-        self._locals.append(_locals_of(node))
+        self._locals.append(locals_of(node))
         node.body = [self.visit(item) for item in node.body]
         self._locals.pop()
         return node
@@ -299,27 +300,12 @@ class _Renamer(ast.NodeTransformer):
         return node
 
 
-def _locals_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    given = node.args
-    bound = {arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
-    bound |= {arg.arg for arg in (given.vararg, given.kwarg) if arg is not None}
-    asked: set[str] = set()
-    for item in ast.walk(node):
-        if isinstance(item, ast.Global):
-            asked.update(item.names)
-        elif isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store):
-            bound.add(item.id)
-        elif isinstance(item, ast.ExceptHandler) and item.name:
-            bound.add(item.name)
-    return bound - asked
-
-
 def _retarget(
     module: _Module, modules: dict[str, _Module], resident: list[str], names: dict[tuple[str, str], str]
 ) -> str:
     """A module of its own whose imports from joined ones come from where those are now."""
-    tree = copy.deepcopy(module.tree)
-    renamer = _Renamer(_Module(module.name, tree, set(), set(), module.names, module.aliases), modules, names)
+    tree = module.tree
+    renamer = _Renamer(module, modules, names)
     renamer.visit(tree)
 
     class Drop(ast.NodeTransformer):

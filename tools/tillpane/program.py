@@ -14,13 +14,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tillpane import ROOT, inline, interpreters, linker, shortnames
+from tillpane import ROOT, interpreters
 from tillpane.inline import inline as put_in_place
 from tillpane.linker import link, module_name
 from tillpane.shortnames import shorten
 
 _CACHE = ROOT / "build" / "program"
 _KEPT = 12
+_TOOLS = ("program.py", "linker.py", "inline.py", "shortnames.py", "scopes.py")
 
 
 class CompileError(Exception):
@@ -64,10 +65,7 @@ def _compiled(texts: dict[str, str], march: str) -> dict[str, bytes]:
 
 def _fingerprint(texts: dict[str, str], march: str, joined: bool) -> str:
     """Of all that the result depends on: the sources, these tools and the compiler."""
-    tools = [
-        path.read_bytes()
-        for path in (Path(__file__), Path(linker.__file__), Path(inline.__file__), Path(shortnames.__file__))
-    ]
+    tools = [Path(__file__).with_name(name).read_bytes() for name in _TOOLS]
     known = hashlib.sha256(repr((march, joined, tools, _compiler())).encode())
     for path, text in texts.items():
         known.update(repr((path, text)).encode())

@@ -17,6 +17,8 @@ import string
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tillpane.scopes import Function, locals_of
+
 _LETTERS = string.ascii_lowercase + string.ascii_uppercase
 
 
@@ -165,16 +167,7 @@ def _globals(tree: ast.Module, kept: set[str]) -> dict[str, str]:
 
 def _locals(tree: ast.Module) -> set[str]:
     """Names that some function binds for itself."""
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        given = node.args
-        bound.update(arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs))
-        asked = {name for item in ast.walk(node) if isinstance(item, ast.Global) for name in item.names}
-        stored = {item.id for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
-        bound |= stored - asked
-    return bound
+    return {name for node in ast.walk(tree) if isinstance(node, Function) for name in locals_of(node)}
 
 
 def _shorten_parameters(tree: ast.Module, kept: set[str]) -> None:
