@@ -13,7 +13,7 @@ from tillpane.sim.device import POWER_ON, REPOSITORY, SimError
 from tillpane.sim.shop import Shop
 from tillpane.soak import soak
 from tillpane.soak.book import Auditor, Sale, read_journal
-from tillpane.soak.wire import Spoiler, checked, checksum
+from tillpane.soak.wire import Spoiler, checked, checksum, well_formed
 from tillpane.standin import StandIn
 
 TERMINAL = "SIM1"
@@ -222,6 +222,10 @@ def test_what_the_cable_spoils_is_never_another_good_line():
         rest += spoiler.pass_on(line)[1]
     heard = {checked(one) for one in rest.replace(b"\r", b"\n").split(b"\n")}
     # cut lines that ran together may cancel each other out in an XOR; with too many words they are no line either
+    assert not well_formed(["OK", "SALE", "6_x", "999999.99WAIT", "6_x", "PREPARING", "10"])
+    assert well_formed(["OK", "SALE", "6_x", "999999.99", "NZD"]) and well_formed(
+        ["ERR", "NOT_READY", "it", "is", "starting"]
+    )
     good = {one for one in heard if one is not None and len(one.split()) < 5}
     assert good == {text} and None in heard
     assert len(counts) == 8

@@ -272,13 +272,13 @@ class _Conversation:
     def _final_of(self, line: Line) -> Outcome | None:
         """The outcome in a RESULT line for this reference, or None. One without a checksum is asked for again."""
         words = line.words
-        if words[0] != "RESULT" or len(words) < 5 or words[1] != self._ref or words[2] not in self._final:
+        if words[0] != "RESULT" or len(words) != 7 or words[1] != self._ref or words[2] not in self._final:
             return None
         if not line.checked:
             if self._verb == "SALE":
                 self._wire.send(f"STATUS {self._ref}")
             return None
-        given = [word if word != "-" else "" for word in (*words[5:7], "", "")]
+        given = [word if word != "-" else "" for word in words[5:]]
         outcome = self._outcome(words[2], words[3], words[4], given[0], given[1])
         if (self._amount or words[3]) != words[3] or (self._currency or words[4]) != words[4]:
             outcome.words = f"the device says {words[2]} for another sum than the {self._amount} that was asked"

@@ -19,7 +19,7 @@ from tillpane.sim.phone import read_code, request_id
 from tillpane.sim.shop import Shop
 from tillpane.soak.book import DEFINITE, REFUND_WORDS, Auditor, Sale, money, read_journal
 from tillpane.soak.weather import Weather
-from tillpane.soak.wire import Cable
+from tillpane.soak.wire import Cable, well_formed
 from tillpane.standin import ApiError, Rules, StandIn
 
 EXPIRY_S = 10  # the shortest that the settings take
@@ -290,7 +290,7 @@ class Stall:
 
     def _line_came(self, text: str) -> None:
         words = text.split(" ")
-        if len(words) > 1:
+        if well_formed(words):
             self.till.inbox.put_nowait(words)
 
     async def _ready(self, seconds: float) -> None:
