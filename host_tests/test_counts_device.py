@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tillpane import wasmport
 from tillpane.bench import SCALE, bench, cases, counter, heap32, measure
 
 pytestmark = pytest.mark.skipif(not cases.NATIVE, reason="mpy-cross knows no native code for this computer")
@@ -61,8 +62,7 @@ def test_the_steps_of_a_start_are_weighed(there):
     assert held > sizes["the joined product"] > held / 2
 
 
-@pytest.mark.skipif(not heap32.fetched(), reason="MicroPython's WebAssembly port is not here: make bench fetches it")
-def test_the_product_built_on_32_bits(there):
+def test_the_product_built_on_32_bits(there, wasm):
     here, foreign, names = asyncio.run(heap32.measure())
     assert 0 < foreign < 100 < names
     assert [name for name, _ in here] == [name for name, _ in there]
@@ -74,18 +74,8 @@ def test_the_product_built_on_32_bits(there):
 
 
 def test_without_node_the_row_says_so(monkeypatch):
-    monkeypatch.setattr(heap32.shutil, "which", lambda _: None)
-    with pytest.raises(heap32.Missing) as missing:
+    monkeypatch.setattr(wasmport.shutil, "which", lambda _: None)
+    with pytest.raises(wasmport.Missing) as missing:
         asyncio.run(heap32.measure())
     row = measure.idle32_missing(str(missing.value))
     assert row.ours == "not measured" and row.verdict == "needs Node.js on the PATH"
-
-
-def test_native_bodies_are_left_out_and_nothing_else():
-    text = heap32.without_native(
-        "import micropython\n@micropython.viper\ndef a(b: ptr8) -> int:\n    return b[0]\n"
-        "class C:\n    @staticmethod\n    @micropython.native\n    def d(self):\n        e()\n"
-        "def f():\n    return g\n"
-    )
-    assert "viper" not in text and "native" not in text and "b[0]" not in text and "e()" not in text
-    assert "@staticmethod" in text and "return g" in text and text.count("return 1") == 2

@@ -43,7 +43,7 @@ def _crc(data):
 
 def _bcd(data):
     """The value of packed digits, -1 where a nibble is none or nothing is there."""
-    return number(data.hex().encode())
+    return number(data.hex().encode()) if data else -1  # of no bytes, hex() is bytes in MicroPython 1.26
 
 
 def _find(data, at, wanted):

@@ -13,8 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tillpane import ROOT
-from tillpane.bench import cases, counter, heap32, measure, till_rows
+from tillpane import ROOT, wasmport
+from tillpane.bench import cases, counter, measure, till_rows
 from tillpane.bench.cases import CaseError
 from tillpane.bench.counter import Heap
 from tillpane.bench.table import HEAD, Row, cells, markdown
@@ -110,7 +110,7 @@ async def everything(sales: int, tell: Tell) -> str:
         try:
             work = measure.idle32(idle.all)
             idle32 = await subject("the idle product on a 32-bit heap", work, measure.idle32_rows)
-        except heap32.Missing as error:
+        except wasmport.Missing as error:
             rows.append(measure.idle32_missing(str(error)))
             tell(f"    not measured: {error}")
     await subject(f"{sales} sales in a row", _endurance(sales, tell), measure.endurance_rows)
@@ -194,7 +194,7 @@ def _steps32(idle: measure.Idle32) -> str:
     lines.append(f"| **all** | | **{idle.all:.1f}** | **{Heap.kib(idle.there[-1][1]) + idle.rest:.1f}** |")
     lines += [
         "",
-        f"MicroPython's WebAssembly port ({heap32.PACKAGE.rpartition('@')[2]}) has the words and heap blocks of an "
+        f"MicroPython's WebAssembly port ({wasmport.RELEASE}) has the words and heap blocks of an "
         "ESP32, and loads the program that a board gets. Halving what the 64-bit port says is right for objects and "
         "too kind to bytecode, which is as long on a board as on a laptop. An ESP32's Python heap is 56 KiB and "
         "doubles once, to 112 KiB; what it does not take must hold a TLS connection, 33 KB at its peak. Native code "

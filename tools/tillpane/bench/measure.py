@@ -376,7 +376,7 @@ class Idle32(NamedTuple):
 
 
 async def idle32(idle_kib: float) -> Idle32:
-    """`idle_kib`: what the whole idle box takes on the 64-bit port, halved. Raises heap32.Missing."""
+    """`idle_kib`: what the whole idle box takes on the 64-bit port, halved. Raises wasmport.Missing."""
     here, foreign, names = await heap32.measure()
     there = await heap32.measure64()
     return Idle32(here, there, idle_kib - Heap.kib(there[-1][1]), heap32.native_size(), foreign, names)

@@ -1,11 +1,11 @@
 // Runs a script, part by part, in MicroPython's WebAssembly port: 32-bit like an ESP32, objects and heap blocks alike.
-// node heap32.mjs <micropython.mjs> <folder that becomes the file system's /app> <script>
+// node wasmport.mjs <micropython.mjs> <folder that becomes the file system's /app> <script>
 
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-const HEAP = 512 * 1024;
+const HEAP = 1024 * 1024;
 
 const [port, folder, script] = process.argv.slice(2);
 const { loadMicroPython } = await import(pathToFileURL(path.resolve(port)));
