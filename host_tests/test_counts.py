@@ -86,10 +86,10 @@ def test_the_event_loop_is_served_between_bands():
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_a_tick_repaints_only_the_digits_and_the_change_of_the_bar(rotation):
     wire, panel = glass(240, 320, rotation)
-    screens = Screens(panel, QR(), [Font(str(ROOT / f"lib/panel/fonts/{name}.font")) for name in FONTS])
+    fonts = [Font(str(ROOT / f"lib/panel/fonts/{name}.font")) for name in FONTS]
 
     async def ticks(total_s):
-        screens.forget()
+        screens = Screens(panel, QR(), fonts)
         for left_s in range(total_s, -1, -1):
             view = View(PAY, "$12.34", "NZD", "Café", b"https://a.b/c", "CP-C7F-ZS5", left_s=left_s, total_s=total_s)
             wire.sizes.clear()

@@ -283,6 +283,32 @@ def test_unpaid_at_a_power_cut_is_not_payable_afterwards(rig):
     rig.run(sale())
 
 
+def test_without_a_panel_nothing_is_sold_and_everything_is_settled(rig):
+    async def sale():
+        ref, other, last = rig.ref(), rig.ref(), rig.ref()
+        device = rig.shop.device
+        with rig.shop.till() as till:
+            request = await begin(rig, till, ref, "23.00")
+            device.set_glass(False)
+            await device.restart(HARD_RESET)
+            assert (await till.result(ref))[0] == "CANCELLED"
+            await till.ask(f"SALE {other} 24.00", "OK SALE")
+            words = await till.result(other)
+            assert words[0] in ("CANCELLED", "FAILED") and words[-1] == "NO_QR_CODE"
+            seen = len(device.screens)
+            device.set_glass(True)
+            await device.wait_screen(words[0].lower(), after=seen)
+            device.set_glass(False)
+            await till.ask(f"SALE {last} 25.00", "OK SALE")
+            assert (await till.result(last))[-1] == "NO_QR_CODE"
+            device.set_glass(True)
+            await rig.shop.phone.pay(await begin(rig, till, rig.ref(), "26.00"))
+        with pytest.raises(SimError, match="REQUEST_CANCELLED"):
+            await rig.shop.phone.pay(request)
+
+    rig.run(sale(), timeout=90)
+
+
 def test_the_recording_replays_to_the_same_picture(rig):
     """spi.bin holds every byte: a fresh panel that is fed with it shows what the live one shows."""
 

@@ -20,7 +20,7 @@ from kiosk.button import Button
 from kiosk.clock import Clock
 from kiosk.journal import Journal
 from kiosk.roots import Roots, read_root
-from kiosk.screens import FONTS, Screens
+from kiosk.screens import FONTS, ScreenError, Screens
 from kiosk.supervisor import Supervisor
 from kiosk.wifi import Wifi
 from ondemand import drop_modules, load_module
@@ -49,7 +49,7 @@ def _output(pin, level):
 
 
 def build_screens(options):
-    """(Panel, Screens) of these settings."""
+    """The Screens of these settings."""
     spi = machine.SPI(
         options["panel_spi"],
         baudrate=options["panel_baud"],
@@ -74,7 +74,7 @@ def build_screens(options):
         bgr=options["panel_bgr"],
     )
     fonts = [Font(_FONTS + name + ".font") for name in FONTS]
-    return panel, Screens(panel, QR(), fonts)
+    return Screens(panel, QR(), fonts)
 
 
 def _build_wlan(options):
@@ -173,8 +173,8 @@ def _build_button(options):
 async def build(options, start_watchdog):
     """The App of these settings; or, for ever, the reason why there is none: wrong settings or pins, a broken file
     system, no roots. start_watchdog(ms) gives what has feed()."""
-    panel, screens = build_screens(options)
-    await panel.begin(options["panel_brightness"])
+    screens = build_screens(options)
+    await screens.begin(options["panel_brightness"])
     if options["problem"]:
         await _out_of_order(screens, options["problem"])
     try:
@@ -187,8 +187,11 @@ async def build(options, start_watchdog):
 async def _out_of_order(screens, words):
     """Shows what staff should do, for ever; the REPL stays within reach."""
     print("[tillpane] out of order:", words)
-    await screens.show(view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display."))
-    print("[tillpane] screen out-of-order")
+    try:
+        await screens.show(view.View(view.OUT_OF_ORDER, detail=words, note="Ask whoever set up this display."))
+        print("[tillpane] screen out-of-order")
+    except ScreenError as error:
+        print("[tillpane] glass:", error)
     while True:
         await asyncio.sleep_ms(1000)
 

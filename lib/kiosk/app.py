@@ -81,8 +81,7 @@ class App:
     async def run(self):
         """Never returns."""
         now = self._clock.now()
-        await self._screens.show(view.View(view.STARTING, detail="Tillpane " + VERSION))
-        self._log_screen(view.STARTING)
+        await self._paint(view.View(view.STARTING, detail="Tillpane " + VERSION), None)
         self._desk.restore(now)
         keep = self._supervisor.keep
         await asyncio.gather(
@@ -306,16 +305,23 @@ class App:
         while True:
             beat()
             revision = self._desk.revision
-            shows = self._view(self._clock.now())
-            try:
-                await self._screens.show(shows)
-            except ScreenError as error:
-                print("[tillpane] glass:", error.args[0])
-                self._desk.could_not_draw(self._clock.now())
-            if shows.kind != kind:
-                kind = shows.kind
-                self._log_screen(kind)
+            kind = await self._paint(self._view(self._clock.now()), kind)
             await self._wait_for_change(revision)
+
+    async def _paint(self, shows, kind):
+        """-> the kind of view that is on the glass, `kind` before, None where nothing is.
+
+        A sale whose view cannot be shown is withdrawn, and the till hears of it: the box works on without a glass.
+        """
+        try:
+            await self._screens.show(shows)
+        except ScreenError as error:
+            print("[tillpane] glass:", error.args[0])
+            self._desk.could_not_draw(self._clock.now())
+            return None
+        if shows.kind != kind:
+            print("[tillpane] screen", view.NAMES[shows.kind])
+        return shows.kind
 
     async def _wait_for_change(self, revision):
         """Until something may have changed the glass; the countdown is looked at five times a second."""
@@ -323,9 +329,6 @@ class App:
             await asyncio.sleep_ms(_PAUSE_MS)
             if self._desk.revision != revision:
                 return
-
-    def _log_screen(self, kind):
-        print("[tillpane] screen", view.NAMES[kind])
 
     def _view(self, now):
         """What matters most now: a sale, then what keeps the box from working, then ready."""

@@ -75,7 +75,7 @@ _LOOKS = {
 
 
 class ScreenError(Exception):
-    """The view cannot be shown whole: no scannable code, amount too long, font or memory fails. The glass was wiped."""
+    """The view cannot be shown whole: no scannable code, amount too long; font, memory or panel fails. It was wiped."""
 
 
 class Screens:
@@ -92,16 +92,29 @@ class Screens:
         self._qr = qr
         self._fonts = fonts
         self._shown = None
+        self._brightness = 100
+        self._lost = False  # the panel did not take what was sent
 
-    def forget(self):
-        """Paint everything next time, as after panel.begin()."""
+    async def begin(self, brightness):
+        """Sets the panel up, at 0 to 100 percent. One that does not take it is tried again before the next view."""
+        self._brightness = brightness
         self._shown = None
+        self._lost = True
+        try:
+            await self._panel.begin(brightness)
+            self._lost = False
+        except OSError as error:
+            print("[tillpane] panel:", error)
 
     async def show(self, view):
         """Make the glass show `view`; what it shows already is left alone.
 
         Raises ScreenError, above all when a pay screen has no scannable code or no room for the whole amount.
         """
+        if self._lost:
+            await self.begin(self._brightness)
+        if self._lost:
+            raise ScreenError("no panel")
         shown = self._shown
         ticked = shown and _same(shown, view)
         if ticked and shown.left_s == view.left_s:
@@ -118,10 +131,16 @@ class Screens:
                 if tile != was:
                     await self._paint(tile, was)
         except (ValueError, OSError, MemoryError) as error:
-            # PanelError, QRError and FontError are ValueErrors. An older code must not outlive its screen.
-            await self._panel.fill(0, 0, self._panel.width, self._panel.height, _INK)
+            await self._wipe()  # PanelError, QRError and FontError are ValueErrors
             raise ScreenError(str(error))
         self._shown = _copy(view)
+
+    async def _wipe(self):
+        """An older code must not outlive its screen."""
+        try:
+            await self._panel.fill(0, 0, self._panel.width, self._panel.height, _INK)
+        except OSError:
+            self._lost = True
 
     async def _paint(self, tile, was):
         panel = self._panel

@@ -15,6 +15,7 @@ Frames to the host, little-endian:
 Frames from the host, three bytes each:
     I pin level            an input's level
     N state rssi           the air: 0 no access point, 1 there, 2 refuses the key
+    G works 0              whether SPI writes get through
     E 0 0                  that was the state of the world; the program may start
 """
 
@@ -55,14 +56,17 @@ class _Link:
         self.inputs = bytearray(b"\x01" * 40)
         self.air = 1
         self.rssi = 50
+        self.glass = 1
         if not address:
             return
         host, port = address.split(":")
         self._address = socket.getaddrinfo(host, int(port))[0][-1]
         self._bus = self.open("bus")
         self._control = self.open("control")
-        while self._control.read(3)[:1] != b"E":  # the host tells the state of the world, then E
-            pass
+        news = self._control.read(3)
+        while news[:1] != b"E":  # the host tells the state of the world, then E
+            self._take(news)
+            news = self._control.read(3)
         self._control.setblocking(False)
 
     def open(self, name):
@@ -131,6 +135,8 @@ class _Link:
         elif news[0] == 78:
             self.air = news[1]
             self.rssi = news[2]
+        elif news[0] == 71:
+            self.glass = news[1]
 
 
 _link = _Link(os.getenv("TILLPANE_SIM"))
@@ -248,6 +254,8 @@ class SPI:
     def write(self, buf):
         if not self._open:
             raise OSError("transfer on deinitialized SPI")
+        if not _link.glass:
+            raise OSError(-1, "ESP_FAIL")
         _link.send_spi(self._id, buf)
 
 

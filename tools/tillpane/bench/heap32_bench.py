@@ -81,7 +81,7 @@ import wiring  # noqa: E402
 # ---
 step("the wiring, for as long as it is needed")
 # ---
-panel, screens = wiring.build_screens(options)
+screens = wiring.build_screens(options)
 # ---
 step("panel, QR workspace and fonts")
 # ---
@@ -90,7 +90,7 @@ app = wiring.build_app(options, screens, Hardware())
 step("the app: desk, journal, connection, Wi-Fi, clock, the till's own protocol")
 # ---
 main.drop_modules("wiring")
-del wiring, panel, screens, options
+del wiring, screens, options
 # ---
 step("the wiring is dropped")
 micropython.qstr_info()

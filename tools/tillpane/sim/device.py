@@ -203,6 +203,7 @@ class SimDevice:
         self._ended = False  # at the REPL for good: no watchdog will start it again
         self._rtc_ahead_s = 0  # the clock keeps going over every reset but a power cut
         self._wifi = (1, 50)
+        self._glass = True
         self._inputs: dict[int, int] = {}
         self._news = asyncio.Event()
         self._changing = asyncio.Lock()
@@ -453,7 +454,8 @@ class SimDevice:
     def _send_world(self, control: asyncio.WriteTransport) -> None:
         for pin, level in self._inputs.items():
             control.write(bytes((ord("I"), pin, level)))
-        control.write(bytes((ord("N"), *self._wifi)) + b"E\0\0")
+        control.write(bytes((ord("N"), *self._wifi)))
+        control.write(bytes((ord("G"), self._glass, 0)) + b"E\0\0")
 
     def _tell(self, frame: bytes) -> None:
         for control in self._controls:
@@ -463,6 +465,11 @@ class SimDevice:
         """Makes the access point vanish, come back, or refuse the key."""
         self._wifi = ((2 if wrong_key else 1) if there else 0, -rssi)
         self._tell(bytes((ord("N"), *self._wifi)))
+
+    def set_glass(self, works: bool) -> None:
+        """Makes every SPI write fail, or work again."""
+        self._glass = works
+        self._tell(bytes((ord("G"), works, 0)))
 
     def set_input(self, pin: int, level: int) -> None:
         """Holds an input pin at a level: 0 on the button's pin is a held button."""
