@@ -146,7 +146,7 @@ def test_news_of_money_comes_before_the_mirror():
 
 def test_a_code_that_cannot_be_drawn():
     bench = selling()
-    bench.desk.could_not_draw(bench.now)
+    bench.desk.could_not_draw(bench.desk.busy_with, bench.now)
     bench.run(3000)
     assert bench.states() == ["CANCELLED"] and bench.creates() == 1
     bench.run(60000)

@@ -3,6 +3,7 @@
 from fakes import Bench, Ledger
 
 from centrapay import Refused
+from kiosk.record import unpack
 
 
 def expired(expiry_s=20):
@@ -77,7 +78,10 @@ def test_late_payment_is_found_however_often_the_power_went_and_however_much_was
         bench.run(2000)
         bench.boot()
         assert "PAID" not in bench.results("1")
-        bench.heard.clear()  # it would fill the heap
+        bench.heard.clear()  # it all would fill the heap
+        bench.ledger.calls.clear()
+        records = bench.journal.records
+        bench.journal.records = [record for record in records if unpack(record).ref == "1"] + records[-1:]
     bench.run(30000)
     assert bench.results("1") == ["PAID"]
 

@@ -313,11 +313,12 @@ class App:
 
         A sale whose view cannot be shown is withdrawn, and the till hears of it: the box works on without a glass.
         """
+        ref = self._desk.busy_with
         try:
             await self._screens.show(shows)
         except ScreenError as error:
             print("[tillpane] glass:", error.args[0])
-            self._desk.could_not_draw(self._clock.now())
+            self._desk.could_not_draw(ref, self._clock.now())
             return None
         if shows.kind != kind:
             print("[tillpane] screen", view.NAMES[shows.kind])

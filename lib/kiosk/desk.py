@@ -452,9 +452,9 @@ class Desk:
         """Whether a sale or its result is on the glass."""
         return self._current is not None and not self._current.is_over(now)
 
-    def could_not_draw(self, now):
-        """The code does not fit the glass: nobody can pay it, so it is withdrawn."""
-        if self._current is not None:
+    def could_not_draw(self, ref, now):
+        """The code of this sale cannot be shown: nobody can pay it, so it is withdrawn."""
+        if self.selling and self._current.sale.ref == ref:
             self._current.payment.cancel(now, "NO_QR_CODE")
 
     # ---- finding -----------------------------------------------------------------------------------------------
