@@ -158,7 +158,7 @@ def test_decline_and_too_late(page):
 
 def test_faults_power_and_nonsense(page):
     async def scene(viewer):
-        for name in ("wifi", "silent", "slow", "slower", "error500", "html", "limit", "cable"):
+        for name in ("wifi", "silent", "slow", "slower", "error500", "html", "limit", "cable", "panel"):
             for on in (True, False):
                 await viewer.do(do="fault", name=name, on=on)
                 await viewer.until(lambda: viewer.seen.get("faults", {}).get("on", {}).get(name) is on)  # noqa: B023

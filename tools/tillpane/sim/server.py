@@ -413,6 +413,9 @@ class Demo:
         elif name == "cable":
             self.shop.device.port.plugged = not on
             self._faults[name] = on
+        elif name == "panel":
+            self.shop.device.set_glass(not on)
+            self._faults[name] = on
         elif name == "lost":
             self._faults[name] = True
             self._lost = self.shop.api.inject("drop", op="create", when="after", count=1)

@@ -9,14 +9,15 @@ const SWITCHES = [
   ["error500", "API answers 500", "Every call fails on the server"],
   ["html", "HTML, not JSON", "A web page comes back instead of an answer"],
   ["limit", "Rate limit", "429 with Retry-After, as when displays crowd"],
-  ["lost", "Lose one answer", "The next sale is created, its answer never arrives", true],
+  ["lost", "Lost answer", "The next sale is created, its answer never arrives", true],
   ["cable", "Serial cable out", "The till and the box no longer hear each other"],
+  ["panel", "Panel fails", "Nothing more gets onto the glass: a sale is withdrawn"],
 ];
 const SCREENS = {
   "starting": "The panel shows: starting", "joining-wifi": "The panel shows: joining Wi-Fi", "ready": "The panel shows: ready for a sale",
   "preparing": "The panel shows: preparing", "pay": "The panel shows the amount and a QR code to scan", "paid": "The panel shows: paid",
   "cancelled": "The panel shows: cancelled", "expired": "The panel shows: expired", "checking": "The panel shows: checking the outcome",
-  "failed": "The panel shows: failed", "out-of-order": "The panel shows: out of order",
+  "failed": "The panel shows: failed", "out-of-order": "The panel shows: out of order", "mirror": "The panel shows the till’s own screen",
 };
 const TILL_WORDS = {
   idle: "Enter an amount, then Sale", asked: "Asking the box …", waiting: "Waiting for the patron", unknown: "Outcome not known yet",
