@@ -40,7 +40,7 @@ def compacting(journal):
 def _compact(journal, new, writes):
     first = max(journal.next_seq() - _KEEP, 1)
     places = array("I", [_NOWHERE] * (journal.next_seq() - first))
-    older = {}  # unfinished, however old
+    older = {}  # unresolved, however old
     yield from _survey(journal.path, first, places, older)
     size = 0
     with open(new, "wb") as file:
@@ -60,7 +60,7 @@ def _compact(journal, new, writes):
 
 
 def _survey(path, first, places, older):
-    """Generator: notes where each entry's last record begins; of those before `first` only the unfinished ones."""
+    """Generator: notes where each entry's last record begins; of those before `first` only the unresolved ones."""
     place = 0
     while place is not None:
         place = _read(path, place, first, places, older)
@@ -91,7 +91,7 @@ def _note(sale, place, first, places, older):
     if sale.seq >= first:
         if sale.seq - first < len(places):
             places[sale.seq - first] = place
-    elif sale.is_unfinished:
+    elif sale.is_unresolved:
         older[sale.seq] = place
     elif sale.seq in older:
         del older[sale.seq]

@@ -16,6 +16,7 @@ from kiosk.record import MAX_RECORD, pack, unpack
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
 _SEEN_BYTES = const(1024)
+_MOST_OWED = const(16)
 
 
 class JournalError(Exception):
@@ -109,13 +110,16 @@ class Journal:
     def unfinished(self):
         """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None)
 
-        In one go: a restart waits for it. Raises JournalError.
+        Unfinished is what is unresolved, and of results that are owed to the till the newest: a till that acknowledges
+        none leaves more of them than the heap holds. In one go, as a restart waits for it. Raises JournalError.
         """
         opened = {}
         last = newest = None
         for sale in self.sales():
-            if sale.is_unfinished:
+            if sale.is_unresolved or sale.owed and not sale.acked:
                 opened[sale.seq] = sale
+                if len(opened) > _MOST_OWED:
+                    _forget_oldest_owed(opened)
             elif sale.seq in opened:
                 del opened[sale.seq]
             if newest is None or sale.seq >= newest.seq:
@@ -159,6 +163,13 @@ class Journal:
     def _may_know(self, key):
         byte, bit = _place_of(key)
         return self._seen[byte] & bit
+
+
+def _forget_oldest_owed(entries):
+    for seq in sorted(entries):
+        if not entries[seq].is_unresolved:
+            del entries[seq]
+            return
 
 
 def _place_of(key):

@@ -72,9 +72,9 @@ class Sale:
         return self.state in _OPEN
 
     @property
-    def is_unfinished(self):
-        """Whether something is still to be done about it, also after a restart."""
-        return self.is_open or self.watched or self.owed and not self.acked
+    def is_unresolved(self):
+        """Whether it is still to be asked about, also after a restart."""
+        return self.is_open or self.watched
 
     @property
     def is_refund(self):
