@@ -75,7 +75,10 @@ _LOOKS = {
 
 
 class ScreenError(Exception):
-    """The view cannot be shown whole: no scannable code, amount too long; font, memory or panel fails. It was wiped."""
+    """The view cannot be shown whole: no scannable code, amount too long, or font, memory or panel fails.
+
+    The glass was wiped, where the panel took that.
+    """
 
 
 class Screens:
