@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 
-from fakes import Bench, FlashJournal, Ledger
+from fakes import Bench, FlashJournal, Ledger, refunds_of
 
 from centrapay import CentrapayError, RateLimited, SetupFault, Unknown
 
@@ -236,7 +236,7 @@ class World(Bench):
     def reach(self, owner, verb, identity):
         """The API does the work; returns its answer or its error."""
         if verb == "refund":
-            kept = self.journal.refunds(owner.sale.ref).get(owner.external_ref)
+            kept = refunds_of(self.journal, owner.sale.ref).get(owner.external_ref)
             self.check(kept is not None and kept.amount == owner.amount, "rule 4: a refund went out, not written down")
         try:
             return ("answer", self.ledger.perform(owner, verb, identity, self.now))
@@ -359,7 +359,7 @@ class World(Bench):
             world.check(sale is not None, "rule 4: a sale was forgotten")
             world.check(not sale.is_open, "rule 7: never resolved")
             world.check(world.told.get(ref, [""])[-1] != "UNKNOWN", "rule 2: UNKNOWN was the last word")
-            for refund in world.journal.refunds(ref).values():
+            for refund in refunds_of(world.journal, ref).values():
                 world.check(not refund.is_open, "rule 7: a refund was never resolved")
                 world.check_refund(ref, refund.state, f"{refund.amount / 100:.2f}")
             world.late = False

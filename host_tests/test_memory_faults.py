@@ -9,7 +9,7 @@ import random
 import sys
 
 import pytest
-from fakes import Bench, FlashJournal
+from fakes import Bench, FlashJournal, refunds_of
 
 from centrapay import CentrapayError
 
@@ -148,7 +148,7 @@ def check(shop, where):
     assert words[-1:] == [sale.state] and len(set(words)) == 1, (where, words, sale.state)
     assert len(kept) <= 1, where
     assert sum(1 for request in shop.ledger.requests.values() if request[0] == "new") == 0, where
-    for refund in shop.journal.refunds("1").values():
+    for refund in refunds_of(shop.journal, "1").values():
         assert (refund.state == "REFUNDED") == (refund.external_ref in shop.ledger.refunds), where
         assert not refund.is_open, where
     assert sum(shop.ledger.refunds.values()) <= 500, where

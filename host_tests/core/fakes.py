@@ -40,16 +40,23 @@ class FlashJournal:
         return found
 
     def has_refunds(self, ref):
-        return bool(self.refunds(ref))
+        return any(True for _ in self.refunds(ref))
 
     def refunds(self, ref):
-        return {sale.external_ref: sale for sale in self.sales() if sale.ref == ref and sale.is_refund}
+        for sale in self.sales():
+            if sale.ref == ref and sale.is_refund:
+                yield sale
 
     def newest(self, count):
         last = {sale.seq: sale for sale in self.sales()}
         yield None
         for seq in sorted(last)[-count:]:
             yield last[seq]
+
+
+def refunds_of(journal, ref):
+    """The newest record of each refund of a sale, by its external reference."""
+    return {record.external_ref: record for record in journal.refunds(ref)}
 
 
 class Answer:

@@ -2,6 +2,8 @@
 
 import os
 
+from fakes import refunds_of
+
 from kiosk.journal import Journal, JournalError
 from kiosk.record import CANCELLED, EXPIRED, MAX_RECORD, NEW, PAID, PAYABLE, REFUNDED, REFUNDING, Sale, pack, unpack
 
@@ -215,11 +217,11 @@ def test_refunds_stand_beside_their_sale():
     record = refund_of(journal, sale, 500, REFUNDING)
     again = opened()
     assert again.find("1").state == PAID and again.last().state == PAID and again.unfinished()[2].state == REFUNDING
-    assert again.has_refunds("1") and list(again.refunds("1")) == ["T-1-R1"]
+    assert again.has_refunds("1") and list(refunds_of(again, "1")) == ["T-1-R1"]
     assert [entry.state for entry in again.unfinished()[0]] == [REFUNDING]
     record.state = REFUNDED
     again.write(record)
-    assert not opened().unfinished()[0] and opened().refunds("1")["T-1-R1"].state == REFUNDED
+    assert not opened().unfinished()[0] and refunds_of(opened(), "1")["T-1-R1"].state == REFUNDED
     fresh()
 
 

@@ -1,13 +1,14 @@
 """Refunds against lost answers, power cuts, repeats and sums that are too large."""
 
-from fakes import Bench, FlashJournal
+from fakes import Bench, FlashJournal, refunds_of
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
+from kiosk.journal import Journal, remove
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING
 
 
-def paid():
-    bench = Bench()
+def paid(journal=None):
+    bench = Bench(journal=journal)
     bench.say("SALE 1 12.34")
     bench.run(2000)
     bench.ledger.pay()
@@ -35,14 +36,14 @@ def test_it_is_written_down_before_it_is_sent():
 
     def look(owner, verb, identity, now):
         if verb == "refund":
-            seen.append([r.state for r in bench.journal.refunds("1").values()])
+            seen.append([r.state for r in refunds_of(bench.journal, "1").values()])
         return perform(owner, verb, identity, now)
 
     bench.ledger.perform = look
     bench.say("REFUND 1 5.00")
     bench.run(3000)
     assert seen == [[REFUNDING]]
-    assert bench.journal.refunds("1")["T1-1-n-A500"].state == REFUNDED
+    assert refunds_of(bench.journal, "1")["T1-1-n-A500"].state == REFUNDED
 
 
 def test_full_flash_refuses_it_before_anything_is_sent():
@@ -117,7 +118,7 @@ def test_one_that_may_have_worked_counts_and_one_that_failed_does_not():
     again.ledger.down = False
     again.ledger.fail["refund"] = Refused("REFUND_DECLINED")
     again.run(8000)
-    assert again.journal.refunds("1")["T1-1-n-A1000"].state == REFUND_FAILED
+    assert refunds_of(again.journal, "1")["T1-1-n-A1000"].state == REFUND_FAILED
     assert again.say("REFUND 1 5.00").startswith("OK REFUND")
 
 
@@ -233,6 +234,28 @@ def test_the_journal_is_read_out_for_reconciliation():
     assert read_out(bench, "1")[0].startswith("ENTRY 3 ") and not bench.desk.listing
     assert bench.say("JOURNAL 0").startswith("ERR SYNTAX") and bench.say("JOURNAL x").startswith("ERR SYNTAX")
     assert bench.say("JOURNAL 201").startswith("ERR SYNTAX")
+
+
+def test_a_sale_may_have_more_refunds_than_their_records_fit_the_heap():
+    journal = Journal("refunds.log")
+    remove(journal.path)
+    journal.open()
+    try:
+        bench = paid(journal)
+        for i in range(120):
+            bench.say("REFUND 1 0.10 n%d" % i)
+            bench.run(1000)
+            bench.say("ACK 1")
+            for kept in (bench.heard, bench.ledger.calls, bench.ledger.refunds):
+                kept.clear()  # they would fill it
+        assert bench.say("STATUS 1").endswith(" PART_REFUNDED")
+        assert bench.say("REFUND 1 0.35").startswith("ERR AMOUNT")
+        assert bench.say("REFUND 1 0.34") == "OK REFUND 1 0.34 NZD"
+        bench.run(1000)
+        bench.say("ACK 1")
+        assert bench.say("STATUS 1").endswith(" REFUNDED")
+    finally:
+        remove(journal.path)
 
 
 def test_the_read_out_goes_on_where_the_api_answers_meanwhile():

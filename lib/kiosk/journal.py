@@ -95,13 +95,11 @@ class Journal:
         return bool(self._may_know(ref + "\n"))
 
     def refunds(self, ref):
-        """The newest record of each refund of the sale with this reference, by its external reference."""
-        found = {}
+        """Every record of the refunds of the sale with this reference, in the order they were written."""
         if self.has_refunds(ref):
             for sale in self.sales((" " + ref + " ").encode()):
                 if sale.ref == ref and sale.is_refund:
-                    found[sale.external_ref] = sale
-        return found
+                    yield sale
 
     def last(self):
         """The sale that was started last, as it is now, or None."""

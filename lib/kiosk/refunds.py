@@ -29,15 +29,14 @@ class Refunds:
     def start(self, sale, amount, name, blocked, now):
         """Refunds so much of a paid sale. -> the refund's record. Raises Refusal, JournalError."""
         external_ref = _refund_ref(sale, amount, name)
-        kept = self._journal.refunds(sale.ref)
-        record = kept.get(external_ref)
+        record, others = self._look_up(sale.ref, external_ref)
         if record is not None and record.amount != amount:
             raise Refusal("REF_AMOUNT", "that refund was " + plain(record.amount, sale.currency))
         if record is not None and record.state == REFUNDED:
             return record
         if blocked:
             raise Refusal("NOT_READY", blocked)
-        if amount > sale.amount - _given_back(kept, external_ref):
+        if amount > sale.amount - others:
             raise Refusal("AMOUNT", sale.ref + " was " + plain(sale.amount, sale.currency) + ", less what went back")
         refund = self._known(external_ref)
         if refund is None:
@@ -49,6 +48,17 @@ class Refunds:
             self._journal.write(refund.sale)
         self._waited = refund
         return refund.sale
+
+    def _look_up(self, ref, external_ref):
+        """(this refund's record, or None; minor units of the sale's others that were made, or may have been)"""
+        found = None
+        others = {}  # by number: a sale may have more refunds than the heap has room for their records
+        for record in self._journal.refunds(ref):
+            if record.external_ref == external_ref:
+                found = record
+            else:
+                others[record.seq] = 0 if record.state == REFUND_FAILED else record.amount
+        return found, sum(others.values())
 
     def _new(self, sale, amount, external_ref, record, now):
         if len(self._all) >= _MOST:
@@ -107,7 +117,10 @@ class Refunds:
 
     def mark(self, sale):
         """What a till that asks should hear beside PAID: REFUNDED, PART_REFUNDED or nothing."""
-        given = sum([record.amount for record in self._journal.refunds(sale.ref).values() if record.state == REFUNDED])
+        made = {}
+        for record in self._journal.refunds(sale.ref):
+            made[record.seq] = record.amount if record.state == REFUNDED else 0
+        given = sum(made.values())
         if not given:
             return ""
         return REFUNDED if given >= sale.amount else "PART_REFUNDED"
@@ -155,8 +168,3 @@ class Refunds:
 def _refund_ref(sale, amount, name):
     """Its reference at Centrapay. A name that looks like an amount must not meet a refund without a name."""
     return sale.external_ref + ("-R" + name if name else "-A" + str(amount))
-
-
-def _given_back(kept, but):
-    """Minor units of a sale's refunds that were made or may have been, without that one."""
-    return sum([r.amount for ref, r in kept.items() if ref != but and r.state != REFUND_FAILED])
