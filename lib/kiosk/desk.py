@@ -20,7 +20,6 @@ from till.amount import plain
 
 _MAX_UNSETTLED = const(16)
 _FAULT_SHOWN_MS = const(60000)  # then it is Ready again: only the next sale can tell whether the fault was mended
-_MAX_RETOLD = const(8)  # results that a till did not acknowledge, told again after a restart
 _MAX_NEWS = const(8)
 _LET_GO_MS = const(1000)
 
@@ -98,9 +97,6 @@ class Desk:
                 self._tell_again(sale, now)
             else:
                 self._tell_again(sale, now).stop()  # it is to be read once more
-        told = [ticket for ticket in self._unsettled if not ticket.sale.is_open and not ticket.sale.watched]
-        for ticket in told[:-_MAX_RETOLD]:
-            self._unsettled.remove(ticket)  # of older ones a till hears when it asks
         if last is not None and not last.is_open and not last.owed:
             self._unsettled = [ticket for ticket in self._unsettled if ticket.sale.seq != last.seq]
             self._tell_again(last, now)

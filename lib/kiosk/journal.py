@@ -16,7 +16,7 @@ from kiosk.record import MAX_RECORD, pack, unpack
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
 _SEEN_BYTES = const(1024)
-_MOST_OWED = const(16)
+_MOST = const(8)  # entries that are taken up after a restart, but for what is unresolved
 
 
 class JournalError(Exception):
@@ -103,20 +103,24 @@ class Journal:
 
     def last(self):
         """The sale that was started last, as it is now, or None."""
-        return self.unfinished()[1]
+        found = None
+        for sale in self.sales():
+            if not sale.is_refund and (found is None or sale.seq >= found.seq):
+                found = sale
+        return found
 
     def unfinished(self):
         """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None)
 
-        Unfinished is what is unresolved, and of results that are owed to the till the newest: a till that acknowledges
-        none leaves more of them than the heap holds. In one go, as a restart waits for it. Raises JournalError.
+        Unfinished is what is unresolved, and of the results that are owed to the till the newest, eight in all: a till
+        that acknowledges none leaves more than the heap holds. In one go: a restart waits. Raises JournalError.
         """
         opened = {}
         last = newest = None
         for sale in self.sales():
             if sale.is_unresolved or sale.owed and not sale.acked:
                 opened[sale.seq] = sale
-                if len(opened) > _MOST_OWED:
+                if len(opened) > _MOST:
                     _forget_oldest_owed(opened)
             elif sale.seq in opened:
                 del opened[sale.seq]
