@@ -312,6 +312,25 @@ def test_idle_connections_are_closed_and_the_network_can_go():
     run(scene, keep_alive=0.2)
 
 
+def test_a_client_that_goes_away_in_the_midst_of_its_body_is_no_fault(caplog):
+    async def scene(api, http):
+        trust = ssl.create_default_context(cadata=api.root_pem.decode())
+        _, writer = await asyncio.open_connection("localhost", api.port, ssl=trust)
+        head = (
+            "POST /api/payment-requests HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {}\r\nContent-Length: 100\r\n\r\n{{"
+        )
+        writer.write(head.format(api.api_key).encode())
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.transport.abort()
+        await asyncio.sleep(0.2)
+        assert [one.op for one in api.calls] == ["create"] and not api.requests
+        await create(api, http)
+
+    run(scene)
+    assert not caplog.records
+
+
 def test_rsa_certificates_and_files(tmp_path):
     async def scene(api, http):
         await create(api, http)

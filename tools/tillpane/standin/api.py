@@ -251,7 +251,7 @@ async def _read_json(request: web.BaseRequest, call: Call) -> dict[str, Any]:
         data = await request.content.read(BODY_LIMIT + 1)
         while len(data) <= BODY_LIMIT and not request.content.at_eof():
             data += await request.content.read(BODY_LIMIT + 1)
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, ConnectionResetError) as error:  # the latter: nobody is left to hear it
         raise ApiError(400, "Invalid request payload") from error
     if len(data) > BODY_LIMIT:
         raise ApiError(413, "Payload content length greater than maximum allowed")
