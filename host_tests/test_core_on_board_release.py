@@ -13,10 +13,13 @@ from tillpane import program, wasmport
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _ASYNCIO = {"test_around.py", "test_centrapay.py", "test_resolver.py"}
-_NATIVE = {"test_https_parser.py", "test_jsonpick.py", "test_qr.py"} | {
+_NATIVE = {
+    "test_https_parser.py",
+    "test_jsonpick.py",
     "test_panel.py",
     "test_panel_raster.py",
     "test_panel_screens.py",
+    "test_qr.py",
 }
 _FILES = sorted({path.name for path in (ROOT / "host_tests" / "core").glob("test_*.py")} - _ASYNCIO - _NATIVE)
 

@@ -233,8 +233,11 @@ def test_everything_unresolved_is_taken_up_and_with_it_the_newest_results_that_a
         sale.owed = True
         sale.state = CANCELLED
         journal.write(sale)
+    for i in range(9):
+        add(journal, "O" + str(i), NEW)
     refs = [sale.ref for sale in journal.unfinished()[0]]
-    assert refs == ["open"] + ["R" + str(i) for i in range(33, 40)], refs
+    newest = ["R" + str(i) for i in range(32, 40)]
+    assert refs == ["open"] + newest + ["O" + str(i) for i in range(9)], refs
     fresh()
 
 

@@ -16,7 +16,7 @@ from kiosk.record import MAX_RECORD, pack, unpack
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
 _SEEN_BYTES = const(1024)
-_MOST = const(8)  # entries that are taken up after a restart, but for what is unresolved
+_MOST_OWED = const(8)
 
 
 class JournalError(Exception):
@@ -112,16 +112,16 @@ class Journal:
     def unfinished(self):
         """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None)
 
-        Unfinished is what is unresolved, and of the results that are owed to the till the newest, eight in all: a till
-        that acknowledges none leaves more than the heap holds. In one go: a restart waits. Raises JournalError.
+        Unfinished is what is unresolved, and of the results that are owed to the till the newest eight: a till that
+        acknowledges none leaves more than the heap holds. In one go: a restart waits. Raises JournalError.
         """
         opened = {}
         last = newest = None
         for sale in self.sales():
             if sale.is_unresolved or sale.owed and not sale.acked:
                 opened[sale.seq] = sale
-                if len(opened) > _MOST:
-                    _forget_oldest_owed(opened)
+                if len(opened) > _MOST_OWED:
+                    _bound_owed(opened)
             elif sale.seq in opened:
                 del opened[sale.seq]
             if newest is None or sale.seq >= newest.seq:
@@ -167,11 +167,10 @@ class Journal:
         return self._seen[byte] & bit
 
 
-def _forget_oldest_owed(entries):
-    for seq in sorted(entries):
-        if not entries[seq].is_unresolved:
-            del entries[seq]
-            return
+def _bound_owed(entries):
+    owed = [seq for seq in entries if not entries[seq].is_unresolved]
+    if len(owed) > _MOST_OWED:
+        del entries[min(owed)]
 
 
 def _place_of(key):
