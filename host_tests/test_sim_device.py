@@ -105,8 +105,8 @@ def test_the_product_gets_the_heap_of_a_board(app):
         spare = device.heap_free / 2048 - device.heap_kw
         assert 0 <= spare < 2, spare
 
-    play(app, scene, heap_kw=145)
-    play(app, scene, heap_kw=96)
+    for heap_kw in (96, 97, 98, 145):  # the interpreter's heap comes in whole KiB: each rounds another way
+        play(app, scene, heap_kw=heap_kw)
 
 
 def test_every_way_to_start_again(app):
