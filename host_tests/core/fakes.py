@@ -54,6 +54,12 @@ class FlashJournal:
             yield last[seq]
 
 
+def compact(journal):
+    """Compacts in one go. Raises JournalError."""
+    for _ in journal.compacting():
+        pass
+
+
 def refunds_of(journal, ref):
     """The newest record of each refund of a sale, by its external reference."""
     return {record.external_ref: record for record in journal.refunds(ref)}

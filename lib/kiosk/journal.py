@@ -141,14 +141,6 @@ class Journal:
         """Whether it is time to compact: the file has grown, and the moment is quiet or the growth urgent."""
         return self.size >= (_COMPACT_BYTES if quiet else _URGENT_BYTES)
 
-    def tidy(self):
-        """Compacts in one go if the file has grown. Returns whether it did. Raises JournalError."""
-        if not self.tidies(True):
-            return False
-        for _ in self.compacting():
-            pass
-        return True
-
     def compacting(self):
         """Generator that compacts, and yields often, so that others can work; a record written meanwhile ends it
         without effect. Raises JournalError."""
