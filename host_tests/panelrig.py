@@ -28,6 +28,7 @@ from tillpane.panelmodel import PanelModel  # noqa: E402
 
 HASHES = ROOT / "host_tests" / "screens.json"
 PICTURES = ROOT / "docs" / "pictures"
+_ON_SHEET = 13
 CONTROLLERS = ("st7789", "ili9341")
 ROTATIONS = (0, 90, 180, 270)
 
@@ -44,11 +45,15 @@ def pay(left_s=97, **changes):
     return shown
 
 
-# The first eleven are the contact sheet; the rest are the hard cases.
+# The first _ON_SHEET are the contact sheet; the rest are the hard cases.
 VIEWS = {
     "starting": View(kinds.STARTING, detail="Tillpane 0.1.0"),
     "joining-wifi": View(kinds.JOINING, detail="Kōwhai-Guest-5G"),
     "ready": View(kinds.READY, merchant=SHOP),
+    "ready-display": View(kinds.READY, merchant=SHOP, note="Till: 12.34. Press for the code."),
+    "mirror": View(
+        kinds.MIRROR, method="Flat white      x1  ", detail="4.50            4.50", note="unknown bytes: check dialect"
+    ),
     "preparing": View(kinds.PREPARING, *SALE),
     "pay": pay(),
     "paid": View(kinds.PAID, *SALE, code=CODE, method="Centrapay Wallet"),
@@ -61,10 +66,6 @@ VIEWS = {
         detail="The API key is not accepted.",
         note="Check the key in the settings, or call your supplier.",
     ),
-    "mirror": View(
-        kinds.MIRROR, method="Flat white      x1  ", detail="4.50            4.50", note="unknown bytes: check dialect"
-    ),
-    "ready-display": View(kinds.READY, merchant=SHOP, note="Till: 12.34. Press for the code."),
     "ready-bare": View(kinds.READY),
     "ready-late-news": View(kinds.READY, merchant=SHOP, note="Sale 1041, $5.00: paid after all"),
     "pay-last-second": pay(1),
@@ -172,11 +173,10 @@ def shots(controller="st7789", rotation=0, names=None):
 
 def contact_sheet(tall, wide):
     gap, backdrop = 16, (226, 229, 233)
-    across, (w, h) = 6, next(iter(tall.values())).size
-    # Eleven upright screens and the pay screen turned: two rows of six.
-    cells = [*tall.values()]
+    across, (w, h) = 7, next(iter(tall.values())).size
+    # Thirteen upright screens and the pay screen turned: two rows of seven.
     sheet = Image.new("RGB", (across * (w + gap) + gap, 2 * (h + gap) + gap), backdrop)
-    for i, picture in enumerate(cells):
+    for i, picture in enumerate(tall.values()):
         sheet.paste(picture, (gap + i % across * (w + gap), gap + i // across * (h + gap)))
     last = wide.resize((w, w * wide.height // wide.width), Image.Resampling.LANCZOS)
     sheet.paste(last, (gap + (across - 1) * (w + gap), gap + h + gap + (h - last.height) // 2))
@@ -213,7 +213,7 @@ def main():
         pictures = shots(rotation=rotation)
         recorded[orientation] = {name: fingerprint(picture) for name, picture in pictures.items()}
         if orientation == "tall":
-            tall = {name: pictures[name] for name in list(VIEWS)[:11]}
+            tall = {name: pictures[name] for name in list(VIEWS)[:_ON_SHEET]}
     HASHES.write_text(json.dumps(recorded, indent=1) + "\n", "utf-8")
     PICTURES.mkdir(parents=True, exist_ok=True)
     contact_sheet(tall, pictures["pay"]).save(PICTURES / "screens.png", optimize=True)
