@@ -4,6 +4,10 @@ import asyncio
 import random
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import zlib
 from collections import Counter
 
@@ -34,6 +38,17 @@ def test_a_short_soak_ends_with_no_disagreement():
 
 
 @pytest.mark.timeout(240)
+def test_ctrl_c_says_how_far_it_was_and_how_to_run_the_same_again():
+    command = [sys.executable, "-m", "tillpane", "soak", "--sales", "9", "--boxes", "1", "--seed", "stop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "9 sales, seed stop\n"
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch(r"stopped after \d of 9 sales: .*\n.*: make soak N=9 BOXES=1 SEED=stop\n", said), said
+
+
 def test_the_soak_names_what_a_faulty_box_does(tmp_path):
     """A box that gives up with CANCELLED at once, before Centrapay confirmed it."""
     faulty = tmp_path / "box"

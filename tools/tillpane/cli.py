@@ -569,7 +569,7 @@ def soak(
 ) -> None:
     """Sells in all weathers, then compares ledger, journals and the till's book to the cent.
 
-    Exit code 0 only with 0 disagreements.
+    Exit code 0 only with 0 disagreements. Ctrl-C ends it without a comparison, and says how to run the same again.
     """
     from tillpane import soak as work
 

@@ -15,11 +15,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from tillpane.sim.device import REPOSITORY
 from tillpane.soak.stall import Disagreement, Stall
 
 _PLAIN_EVERY_S = 15.0
+_INTERRUPTED = 130  # as a shell counts: 128 and SIGINT
 
 
 @dataclass
@@ -74,18 +76,19 @@ class _Progress:
     def __init__(self, total: int) -> None:
         self._console = Console(stderr=True)
         self._total = total
-        self._done = 0
+        self.done = 0
         self._results: Counter[str] = Counter()
         self._began = self._told = time.monotonic()
+        whole = Column(no_wrap=True, min_width=5)
         columns = (
-            TextColumn("soak"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            BarColumn(12, table_column=Column(min_width=12)),
+            MofNCompleteColumn(table_column=whole),
+            TimeElapsedColumn(table_column=whole),
+            TextColumn("gone,", table_column=whole),
+            TimeRemainingColumn(table_column=whole),
+            TextColumn("left: {task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         )
-        self._bar = Progress(*columns, console=self._console)
+        self._bar = Progress(*columns, console=self._console, expand=True)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> _Progress:
@@ -98,15 +101,15 @@ class _Progress:
             self._bar.stop()
 
     def finished(self, word: str) -> None:
-        self._done += 1
+        self.done += 1
         self._results[word] += 1
         if self._console.is_terminal:
             self._bar.update(self._task, advance=1, description=_counted(self._results))
-        elif time.monotonic() - self._told > _PLAIN_EVERY_S or self._done == self._total:
+        elif time.monotonic() - self._told > _PLAIN_EVERY_S or self.done == self._total:
             self._told = time.monotonic()
             seconds = self._told - self._began
             print(
-                f"{self._done} of {self._total}, {seconds:.0f} s: {_counted(self._results)}",
+                f"{self.done} of {self._total}, {seconds:.0f} s: {_counted(self._results)}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -139,12 +142,18 @@ async def soak(
 
 
 def run(sales: int, seed: str = "", boxes: int = 20, app: Path = REPOSITORY) -> int:
-    """`make soak`. The exit code: 0 only if nothing disagrees."""
+    """`make soak`. The exit code: 0 only if nothing disagrees, 130 if it was stopped."""
     seed = seed or secrets.token_hex(4)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the boxes are processes: none may be left behind
     print(f"{sales} sales, seed {seed}", flush=True)
-    with _Progress(sales) as progress:
-        report = asyncio.run(soak(sales, seed, boxes, app=app, note=progress.finished))
+    progress = _Progress(sales)
+    try:
+        with progress:
+            report = asyncio.run(soak(sales, seed, boxes, app=app, note=progress.finished))
+    except KeyboardInterrupt:
+        print(f"stopped after {progress.done} of {sales} sales: the books were not compared")
+        print(f"to run the same again: make soak N={sales} BOXES={boxes} SEED={seed}")
+        return _INTERRUPTED
     for line in report.lines():
         print(line)
     return 1 if report.disagreements else 0
