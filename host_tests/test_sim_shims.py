@@ -1,25 +1,29 @@
 """The shims under real MicroPython without a host: the signatures, refusals and states of a board."""
 
+import json
 import os
 import subprocess
 
 import pytest
 
-from tillpane import interpreters
+from tillpane import ROOT, interpreters
 from tillpane.sim.device import SHIMS
 
 
-def micropython(script, tmp_path, **environment):
-    """What the script prints, under the shims."""
+def micropython(script, tmp_path, lib=False, **environment):
+    """What the script prints, under the shims; with `lib`, the product's modules at hand."""
     path = tmp_path / "script.py"
     path.write_text(script)
+    if lib:
+        (tmp_path / "lib").symlink_to(ROOT / "lib")
+        (tmp_path / "firmware").symlink_to(ROOT / "firmware")
     done = subprocess.run(
-        [interpreters.micropython(), "-X", "heapsize=145wK", str(path)],
-        env=os.environ | {"MICROPYPATH": f"{SHIMS}:.frozen", "TZ": "UTC", **environment},
+        [interpreters.micropython(), "-X", "heapsize=1024wK" if lib else "heapsize=145wK", str(path)],
+        env=os.environ | {"MICROPYPATH": f"{SHIMS}:.frozen" + ":lib" * lib, "TZ": "UTC", **environment},
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -120,6 +124,112 @@ print(w.isconnected(), w.status())
         "True 1010 -50 True Cafe",
         "False 1000",
     ]
+
+
+def test_the_radio_tells_what_ended_an_attempt(tmp_path):
+    script = """
+import machine, network, time
+w = network.WLAN(network.STA_IF)
+w.active(True)
+w.config(reconnects=0)
+for air in (3, 4, 0, 2):
+    machine._link.air = air
+    w.connect("Cafe", "key")
+    at_once = w.status()
+    time.sleep_ms(60)
+    print(at_once, w.status())
+    w.disconnect()
+"""
+    said = micropython(script, tmp_path, TILLPANE_SIM_JOIN_MS="40").split()
+    assert said == ["1001", "2", "1001", "15", "1001", "201", "201", "202"]
+
+
+WIFI = """
+import asyncio, machine, network, time
+from kiosk.wifi import Wifi
+
+wlan = network.WLAN(network.STA_IF)
+wlan.active(True)
+wlan.config(reconnects=0)
+wifi = Wifi(wlan, "Cafe", "key")
+
+async def router_restarts():
+    task = asyncio.create_task(wifi.run(lambda: None))
+    for air, why in ((4, "WIFI_15"), (0, "WIFI_201")):
+        machine._link.air = air
+        began = time.ticks_ms()
+        while wifi.why != why:
+            await asyncio.sleep_ms(20)
+        print(why, time.ticks_diff(time.ticks_ms(), began))
+    machine._link.air = 1
+    began = time.ticks_ms()
+    while not wifi.up:
+        await asyncio.sleep_ms(20)
+    print("up", time.ticks_diff(time.ticks_ms(), began))
+
+asyncio.run(router_restarts())
+"""
+
+
+@pytest.mark.timeout(120)
+def test_the_product_joins_again_after_a_router_s_restart(tmp_path):
+    """With a join as long as a board's. The last failure's code stands while the next attempt runs."""
+    lines = micropython(WIFI, tmp_path, lib=True, TILLPANE_SIM_JOIN_MS="3500").splitlines()
+    assert [line.split()[0] for line in lines] == ["WIFI_15", "WIFI_201", "up"]
+    assert max(int(line.split()[1]) for line in lines[:2]) < 9000, "a driver that has stopped is not waited for"
+    assert int(lines[2].split()[1]) < 9000, "back-off, pause and join; not a second round"
+
+
+WIRING = """
+import json, machine
+from kiosk import settings
+import wiring
+
+made = []
+class SPI(machine.SPI):
+    def __init__(self, number, **kwargs):
+        made.append(kwargs["baudrate"])
+        super().__init__(number, **kwargs)
+
+class UART(machine.UART):
+    def __init__(self, number, **kwargs):
+        made.append((kwargs["baudrate"], kwargs["rxbuf"]))
+        super().__init__(number, **kwargs)
+
+machine.SPI, machine.UART = SPI, UART
+
+def options(**own):
+    return settings.parse(dict({"wifi_ssid": "s", "api_key": "k", "config_id": "c"}, **own))
+
+for own in %s:
+    wiring.build_screens(options(**own))
+for own in %s:
+    wiring._build_uart(options(**own), 2, 17, 16, 256)
+print(json.dumps(made))
+"""
+
+
+def test_no_panel_gets_a_clock_that_its_pins_do_not_take(tmp_path):
+    cases = {
+        (2, 18, 23, 40000000): 40000000,
+        (1, 14, 13, 80000000): 80000000,
+        (1, 18, 23, 40000000): 26666666,
+        (2, 14, 13, 40000000): 26666666,
+        (2, 18, 13, 80000000): 26666666,
+        (1, 18, 23, 20000000): 20000000,
+    }
+    names = ("panel_spi", "panel_sck", "panel_mosi", "panel_baud")
+    own = [dict(zip(names, case, strict=True)) for case in cases]
+    made = json.loads(micropython(WIRING % (own, []), tmp_path, lib=True))
+    assert made == list(cases.values())
+
+
+def test_the_till_s_buffers_are_as_large_as_its_speed_needs(tmp_path):
+    sizes = {1200: 512, 2400: 512, 9600: 1440, 19200: 2048, 115200: 2048}
+    made = json.loads(micropython(WIRING % ([], [{"till_baud": baud} for baud in sizes]), tmp_path, lib=True))
+    assert dict(made) == sizes
+    for baud in (1200, 2400, 9600):
+        assert sizes[baud] >= 1.4 * baud / 10, "what comes while a handshake blocks"
 
 
 def test_nvs_keeps_what_was_committed(tmp_path):

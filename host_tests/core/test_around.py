@@ -10,31 +10,48 @@ from kiosk.wifi import Wifi
 
 
 class Radio:
-    """Behind WLAN's verbs; `script` says what each connect() leads to: "up", a status code, or an exception."""
+    """Behind WLAN's verbs; `script` says what each connect() leads to, after join_ms of now(): "up", a status code, or
+    an exception at once. As on a board a few codes stay through the next attempt, until there is an address."""
 
-    def __init__(self, script):
+    def __init__(self, script, join_ms, now):
         self.script = list(script)
+        self.join_ms = join_ms
+        self.now = now
         self.state = 1000
         self.connects = 0
+        self.outcome = None
+        self.due = 0
 
     def active(self, on):
         assert on
 
     def disconnect(self):
-        self.state = 1000
+        self.outcome = None
+        if self.isconnected():
+            self.state = 1000
 
     def connect(self, ssid, password):
         assert (ssid, password) == ("shop", "pass")
+        assert self.outcome is None, "connecting already"
         self.connects += 1
         outcome = self.script.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        self.state = 1010 if outcome == "up" else outcome
+        if self.state not in (201, 202, 210, 211, 212):
+            self.state = 1001
+        self.outcome = 1010 if outcome == "up" else outcome
+        self.due = self.now() + self.join_ms
+
+    def advance(self):
+        if self.outcome is not None and self.now() >= self.due:
+            self.state, self.outcome = self.outcome, None
 
     def isconnected(self):
+        self.advance()
         return self.state == 1010
 
     def status(self):
+        self.advance()
         return self.state
 
 
@@ -55,11 +72,12 @@ class FastAsyncio:
         return end - start
 
 
-def joined(script, until):
+def joined(script, until, join_ms=3000):
     """Runs Wi-Fi on a radio until `until(wifi, radio)`; returns (wifi, radio, milliseconds slept)."""
     import kiosk.wifi as module
 
-    radio = Radio(script)
+    fast = FastAsyncio()
+    radio = Radio(script, join_ms, fast.ticks_ms)
     wifi = Wifi(radio, "shop", "pass")
     beats = [0]
 
@@ -76,7 +94,6 @@ def joined(script, until):
             raise AssertionError("never came")
         task.cancel()
 
-    fast = FastAsyncio()
     module.asyncio = module.time = fast
     try:
         asyncio.run(both())
@@ -97,8 +114,44 @@ def test_wifi_waits_longer_after_each_failure():
 
 
 def test_wifi_does_not_believe_a_status_from_before():
-    wifi, radio, slept = joined([201, "up"], lambda wifi, radio: wifi.why)
-    assert radio.connects == 1 and slept >= 3000
+    for code in (201, 202, 210, 211, 212):
+        _, radio, slept = joined([code] * 3 + ["up"], lambda wifi, radio: wifi.up, 3500)
+        assert radio.connects == 4 and slept - radio.due <= 500, "a join of usual length is waited for"
+
+
+def test_wifi_knows_at_once_that_the_driver_has_stopped():
+    for code in (2, 4, 15, 39, 200, 202, 205):
+        wifi, radio, slept = joined([code], lambda wifi, radio: wifi.why)
+        assert wifi.why == "WIFI_" + str(code) and slept < 1000 + 3000 + 500, code
+    wifi, radio, slept = joined([2, 2], lambda wifi, radio: radio.connects == 2 and not radio.outcome and wifi.why)
+    assert slept < 2 * (1000 + 3000 + 500) + 1000, "the same again is no code from before"
+
+
+def test_wifi_that_never_answers_is_given_up():
+    wifi, _, slept = joined([1001], lambda wifi, radio: wifi.why)
+    assert wifi.why == "WIFI_204" and 25000 <= slept < 27000
+
+
+def test_wifi_that_comes_up_while_it_waits_is_taken():
+    _, radio, slept = joined([201, 201, 201, "up"], lambda wifi, radio: wifi.up, 8500)
+    assert radio.connects == 4 and slept - radio.due <= 500, "the back-off ends with it"
+
+
+def test_wifi_errors_without_words_are_told_too():
+    for error in (OSError("Wifi Internal Error"), RuntimeError("Wifi Unknown Error 0x0101")):
+        wifi, radio, _ = joined([error, "up"], lambda wifi, radio: wifi.why)
+        assert wifi.why == "WIFI_BUSY"
+        wifi, radio, _ = joined([error, "up"], lambda wifi, radio: wifi.up)
+        assert radio.connects == 2 and wifi.why == ""
+
+
+def test_every_reason_of_a_wifi_is_a_sentence():
+    from kiosk.words import reason_words
+
+    for code in (2, 4, 15, 200, 201, 202, 203, 204, 210, 211, 212, 39, "BUSY"):
+        words = reason_words("WIFI_%s" % code)
+        assert words[0].isupper() and words[-1] in ".?" and "WIFI" not in words and len(words) < 60, words
+    assert "password" in reason_words("WIFI_15") and "39" in reason_words("WIFI_39")
 
 
 def test_wifi_says_why():

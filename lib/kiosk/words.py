@@ -33,12 +33,20 @@ _WORDS = {
     "ADVICE_CERTIFICATE": "Do not use this network. Call support if it stays.",
     "CENTRAPAY": "Centrapay cannot be reached.",
     "ADVICE_CENTRAPAY": "Check the internet connection. It tries again by itself.",
-    # ESP32 status codes of a Wi-Fi attempt
+    # What the ESP32 says ended a Wi-Fi attempt: IEEE 802.11 reason codes, from 200 on its own
+    "WIFI_2": "The network does not answer.",
+    "WIFI_4": "The network does not answer.",
+    "WIFI_5": "The network has no room for one more.",
+    "WIFI_15": "The network refused us. Is the password right?",
     "WIFI_200": "The signal is lost.",
     "WIFI_201": "No network of that name in reach.",
     "WIFI_202": "The network refused us. Is the password right?",
     "WIFI_203": "The network refused us.",
     "WIFI_204": "The network does not answer.",
+    "WIFI_205": "The network does not answer.",
+    "WIFI_210": "The network wants other security. Is the password right?",
+    "WIFI_211": "The network wants other security. Is the password right?",
+    "WIFI_212": "The signal is too weak.",
     "WIFI_BUSY": "The radio is busy.",
 }
 
@@ -51,7 +59,7 @@ def reason_words(reason):
     if words:
         return words
     if reason.startswith("WIFI_"):
-        return "The network refused us (" + reason[5:] + ")."
+        return "Joining the network failed (reason " + reason[5:] + ")."
     if reason.startswith("ADVICE_"):
         return ""
     text = reason.replace("_", " ").lower()

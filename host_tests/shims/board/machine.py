@@ -14,7 +14,7 @@ Frames to the host, little-endian:
     R | r                  hard | soft reset asked for
 Frames from the host, three bytes each:
     I pin level            an input's level
-    N state rssi           the air: 0 no access point, 1 there, 2 refuses the key
+    N state rssi           the air: 0 no access point, 1 there, 2 refuses the key, 3 does not answer, 4 breaks off
     G works 0              whether SPI writes get through
     E 0 0                  that was the state of the world; the program may start
 """

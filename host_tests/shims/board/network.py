@@ -1,9 +1,9 @@
 """Stands in for the ESP32's `network` module: one access point, which the host switches.
 
 Behaviour as read in MicroPython's ports/esp32/network_wlan.c: after connect() the driver tries again by itself
-(`reconnects`), connect() during an attempt raises OSError, and status() keeps the last failure's reason visible until
-an address is got, also through the next connect(). The network's name and key are in the environment variables
-TILLPANE_SIM_SSID and TILLPANE_SIM_KEY, the time a join takes in TILLPANE_SIM_JOIN_MS.
+(`reconnects`), connect() during an attempt raises OSError, and status() gives the reason that ended the last attempt as
+it is; a few reasons it goes on to give through the next attempt, until there is an address. The network's name and key
+are in the environment variables TILLPANE_SIM_SSID and TILLPANE_SIM_KEY, the time a join takes in TILLPANE_SIM_JOIN_MS.
 """
 
 import os
@@ -22,6 +22,11 @@ STAT_NO_AP_FOUND = 201
 STAT_WRONG_PASSWORD = 202
 STAT_ASSOC_FAIL = 203
 STAT_HANDSHAKE_TIMEOUT = 204
+
+_AUTH_EXPIRE = 2  # reasons of IEEE 802.11, which have no name in the module
+_FOUR_WAY_HANDSHAKE_TIMEOUT = 15
+_STICKY = (STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD, 210, 211, 212)
+_REASONS = {0: STAT_NO_AP_FOUND, 2: STAT_WRONG_PASSWORD, 3: _AUTH_EXPIRE, 4: _FOUR_WAY_HANDSHAKE_TIMEOUT}  # by the air
 
 AUTH_OPEN = 0
 AUTH_WPA2_PSK = 3
@@ -90,9 +95,11 @@ def _advance():
         _fail(driver, STAT_BEACON_TIMEOUT)
     if driver.attempt is None or time.ticks_diff(time.ticks_ms(), driver.attempt) < _join_ms():
         return
-    if not _air.air or driver.ssid != (os.getenv("TILLPANE_SIM_SSID") or driver.ssid):
+    if driver.ssid != (os.getenv("TILLPANE_SIM_SSID") or driver.ssid):
         _fail(driver, STAT_NO_AP_FOUND)
-    elif _air.air == 2 or driver.key != (os.getenv("TILLPANE_SIM_KEY") or driver.key):
+    elif _air.air in _REASONS:
+        _fail(driver, _REASONS[_air.air])
+    elif driver.key != (os.getenv("TILLPANE_SIM_KEY") or driver.key):
         _fail(driver, STAT_WRONG_PASSWORD)
     else:
         driver.attempt = None
@@ -179,7 +186,7 @@ class WLAN:
             return self._status_of(what[0])
         if _driver.connected:
             return STAT_GOT_IP
-        if _driver.reason in (STAT_NO_AP_FOUND, STAT_WRONG_PASSWORD):
+        if _driver.reason in _STICKY:
             return _driver.reason
         if _driver.reason == _ASSOC_LEAVE:
             return STAT_IDLE
