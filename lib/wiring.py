@@ -34,7 +34,11 @@ _FONTS = "lib/panel/fonts/"
 _WRONG_ROOT = "firmware/selftest.der"
 _HEART_MS = 20000  # a call to a server that hangs takes 15 s, and its task is well
 _PARITY = {"none": None, "even": 0, "odd": 1}
-_UART_BUFFER = const(2048)  # a TLS handshake blocks for 1.4 s; 9600 baud bring 1350 bytes in that time
+# UART buffers are taken from the memory that a TLS handshake needs.
+_TILL_TX = const(256)  # a line or a frame; write() waits where it is full, and loses nothing
+_FORWARD_TX = const(1024)  # what hands bytes on must never wait
+_SPI_PINS = {1: (14, 13), 2: (18, 23)}  # sck, mosi
+_SPI_MATRIX_HZ = const(26666666)
 
 
 def _backlight(pin):
@@ -48,11 +52,18 @@ def _output(pin, level):
     return machine.Pin(pin, machine.Pin.OUT, value=level) if pin >= 0 else None
 
 
+def _spi_baud(options):
+    """panel_baud, or less: on other pins than a bus's own the IDF refuses more, and the next write would panic."""
+    if (options["panel_sck"], options["panel_mosi"]) == _SPI_PINS[options["panel_spi"]]:
+        return options["panel_baud"]
+    return min(options["panel_baud"], _SPI_MATRIX_HZ)
+
+
 def build_screens(options):
     """The Screens of these settings."""
     spi = machine.SPI(
         options["panel_spi"],
-        baudrate=options["panel_baud"],
+        baudrate=_spi_baud(options),
         polarity=0,
         phase=0,
         sck=machine.Pin(options["panel_sck"]),
@@ -85,8 +96,8 @@ def _build_wlan(options):
     return wlan
 
 
-def _build_uart(options, number, tx, rx):
-    """A UART with the till's line settings."""
+def _build_uart(options, number, tx, rx, txbuf):
+    """A UART with the till's line settings. It holds what comes while a TLS handshake blocks, 1.4 s; 2 KB at most."""
     return machine.UART(
         number,
         baudrate=options["till_baud"],
@@ -95,8 +106,8 @@ def _build_uart(options, number, tx, rx):
         stop=options["till_stop"],
         tx=machine.Pin(tx),
         rx=machine.Pin(rx),
-        rxbuf=_UART_BUFFER,
-        txbuf=1024,
+        rxbuf=min(max(options["till_baud"] * 3 // 20, 512), 2048),
+        txbuf=txbuf,
         timeout=0,
         invert=machine.UART.INV_TX | machine.UART.INV_RX if options["till_invert"] else 0,
     )
@@ -149,7 +160,7 @@ def _build_tap(options, uart, now):
     """The till's UART, with what else its bytes are wanted for."""
     forward = None
     if options["forward_uart"]:
-        wire = _build_uart(options, options["forward_uart"], options["forward_tx"], options["forward_rx"])
+        wire = _build_uart(options, options["forward_uart"], options["forward_tx"], options["forward_rx"], _FORWARD_TX)
         forward = load_module("kiosk.passthrough").Passthrough(wire)
     if forward is None and options["button_pin"] < 0 and not options["till_record"]:
         return uart
@@ -215,7 +226,7 @@ def build_app(options, screens, watchdog):
     )
     journal = Journal(_JOURNAL)
     journal.open()
-    till = _build_uart(options, options["till_uart"], options["till_tx"], options["till_rx"])
+    till = _build_uart(options, options["till_uart"], options["till_tx"], options["till_rx"], _TILL_TX)
     desk = _build_desk(
         options,
         till,

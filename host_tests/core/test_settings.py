@@ -58,6 +58,13 @@ def test_wrong_values_are_named():
         assert name in complaint(**{name: value}), name
 
 
+def test_a_button_needs_a_pin_that_can_be_pulled_up():
+    for pin in (34, 35, 39):
+        words = complaint(button_pin=pin)
+        assert "button_pin" in words and "33" in words and len(words) < 90, words
+    assert complaint(button_pin=33) == complaint(button_pin=0) == complaint(button_pin=-1) == ""
+
+
 def test_a_secret_never_stands_in_a_complaint():
     assert "hunter2" not in complaint(api_key="hunter2\n")
     assert "hunter2" not in complaint(jwt="hunter2 x")

@@ -191,6 +191,8 @@ def _check_together(settings):
         raise SettingsError("terminal_id may have A-Z a-z 0-9 . _ - only.")
     if settings["till_start"] == "button" and settings["button_pin"] < 0:
         raise SettingsError("till_start button needs a button_pin.")
+    if 33 < settings["button_pin"] < 40:
+        raise SettingsError("button_pin must be 33 or lower, such as 27, 32 or 33: 34 to 39 have no pull-up.")
     settings["till_kind"] = [kind for kind, names in _PROTOCOLS.items() if settings["till_protocol"] in names][0]
     settings["api_host"], settings["api_port"] = split_url(settings["api_url"])
     settings["ntp_host"], settings["ntp_port"] = split_host(settings["ntp_server"], 123, "ntp_server")
