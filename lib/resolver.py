@@ -38,7 +38,8 @@ class Resolver:
     def _let_block(self, host):
         """getaddrinfo knows a second name server. It blocks, so it is tried once a minute at most."""
         now = time.ticks_ms()
-        if self._blocked_at is not None and time.ticks_diff(now, self._blocked_at) < _BLOCK_AGAIN_MS:
+        # Half a period of the ticks later, 6 days on a board, the difference is negative.
+        if self._blocked_at is not None and 0 <= time.ticks_diff(now, self._blocked_at) < _BLOCK_AGAIN_MS:
             raise OSError("the name server does not answer")
         self._blocked_at = now
         return host

@@ -182,6 +182,37 @@ def test_silence_has_an_end_and_blocking_is_the_rare_last_resort():
     assert ms < 9000
 
 
+class BoardTicks:
+    """Milliseconds that begin again after 2**30, as a board's do."""
+
+    def __init__(self):
+        self.now = 0
+
+    def ticks_ms(self):
+        return self.now % (1 << 30)
+
+    def ticks_diff(self, end, start):
+        half = 1 << 29
+        return (end - start + half) % (1 << 30) - half
+
+
+def test_the_last_resort_is_there_again_after_days():
+    import resolver as module
+
+    ticks = BoardTicks()
+    real, module.time = module.time, ticks
+    try:
+        resolver = Resolver(None)
+        for hours, allowed in ((0, True), (0.01, False), (100, True), (100.01, False), (260, True), (460, True)):
+            ticks.now = int(hours * 3600000)
+            try:
+                assert resolver._let_block(HOST) == HOST and allowed, hours
+            except OSError:
+                assert not allowed, hours
+    finally:
+        module.time = real
+
+
 def test_the_last_address_is_used_where_nobody_answers():
     count = [0]
 
