@@ -351,7 +351,7 @@ def test_heads_that_do_not_fit_are_refused_before_anything_is_sent():
     link = FakeLink([OK])
     client = Client(link)
     with pytest.raises(ValueError):
-        asyncio.run(client.request("GET", "/" + "x" * 1100, b"", None, Sink(), 300))
+        asyncio.run(client.request("GET", "/" + "x" * 2100, b"", None, Sink(), 300))
     assert link.written == b"" and not client._busy
 
 

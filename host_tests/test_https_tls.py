@@ -730,6 +730,28 @@ def test_bodies_beyond_the_buffer_go_out_whole(bench):
     assert bodies == [b"x" * size for size in sizes]
 
 
+def test_heads_beyond_the_buffer_go_out_whole(bench):
+    asked = []
+
+    def serve(server, connection, number):
+        while True:
+            head = server.request(connection)
+            if not head:
+                return
+            asked.append(head)
+            connection.sendall(OK)
+
+    server = bench.server(serve)
+    heads = [f"X-Api-Key: {'k' * 128}\r\nAuthorization: {'j' * size}\r\n" for size in (700, 850, 900, 1000, 1024)]
+    path = "/api/payment-requests/" + "i" * 64
+    steps = [dict(GET, path=path, headers=head, times=2) for head in heads]
+    reports = bench.probe(server.port, [*steps, GET, dict(POST, headers=heads[-1])])
+    assert [report["status"] for report in reports] == [200] * 12 and reports[-1]["handshakes"] == 1
+    line = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{server.port}\r\n"
+    assert asked[:10] == [(line + head + "\r\n").encode() for head in heads for _ in range(2)]
+    assert asked[-1].endswith(b'\r\nContent-Length: 7\r\n\r\n{"a":1}')
+
+
 # Memory
 
 

@@ -34,6 +34,7 @@ _CHUNK = const(6)
 _UNTIL_END = const(7)
 
 _QUICK_NAPS = const(40)  # of 1 ms: an answer from near by; after them 5 ms
+_ROOT_DOUBTS = const(3)
 _SHAKEN_QUIET_MS = const(20)
 _SHAKEN_SURELY_MS = const(1000)
 
@@ -493,11 +494,10 @@ class Link:
 
     async def _shake(self, tls, poller, nap):
         # Reading drives the handshake and raises where it fails, but looks the same when it is over and when it
-        # still waits. What tells: getpeercert, where the build has it, knows a certificate only once it is over.
-        # Elsewhere: the leaf was verified, the server has spoken once more since then, and is quiet now.
+        # still waits. What tells: the leaf was verified, the server has spoken once more since then, and is quiet now.
+        # Where that came too soon, the first write goes on with the handshake, before a byte of ours leaves.
+        # (getpeercert would tell for sure, but only boards have it, and it copies 1 to 2 KB when memory is lowest.)
         one = bytearray(1)
-        peer = getattr(tls, "getpeercert", None)
-        quiet = _SHAKEN_SURELY_MS if peer else _SHAKEN_QUIET_MS
         verified = spoke = None
         while True:
             heard = verified is not None and poller.poll(0)
@@ -509,9 +509,7 @@ class Link:
             if verified is None and self.judged:
                 verified = now
             if verified is not None:
-                if peer and peer(True) is not None:
-                    return
-                if spoke is not None and time.ticks_diff(now, spoke) >= quiet:
+                if spoke is not None and time.ticks_diff(now, spoke) >= _SHAKEN_QUIET_MS:
                     return
                 if time.ticks_diff(now, verified) >= _SHAKEN_SURELY_MS:
                     return
@@ -577,13 +575,14 @@ class HTTPS:
         self._answer = Answer()
         self._busy = False
         self._judged = False
+        self._doubts = 0
         self._wrote = False
         self._until = 0
         self._naps = 0
         self._nap_ms = self._nap  # bound once: binding allocates
         self._request = self._view
         self._unsent = None
-        self._then = None
+        self._then = b""
 
     @property
     def connected(self):
@@ -613,7 +612,7 @@ class HTTPS:
         the proof that verification works here. One handshake, and not a byte of HTTP.
 
         Raises HTTPSError where it did not come to a certificate, so that nothing is proven; ValueError for a root that
-        is not understood.
+        is still not understood when asked again.
         """
         until = time.ticks_add(time.ticks_ms(), timeout_ms)
         if self._busy:
@@ -623,7 +622,7 @@ class HTTPS:
         kept = self._context
         self._judged = False
         try:
-            self._context = _trial_context(root)
+            self._context = self._trial_context(root)
             await self._attempt()
         except Untrusted as error:
             if not self._judged:
@@ -634,6 +633,19 @@ class HTTPS:
             self._busy = False
             self.close()
         return False
+
+    def _trial_context(self, root):
+        try:
+            return _context(root)
+        except Untrusted as error:
+            # mbedTLS calls a root malformed, too, that there was no memory for: that may be over in a moment.
+            gc.collect()
+            self._doubts += 1
+            if self._doubts > _ROOT_DOUBTS:
+                raise ValueError(str(error))
+            raise
+        except (OSError, MemoryError) as error:
+            raise HTTPSError("no context: " + str(error))
 
     async def request(self, method, path, headers, body, sink, timeout_ms):
         """One exchange -> status (100..599).
@@ -797,8 +809,9 @@ class HTTPS:
         return Link(self._context, self._host)
 
     def _compose(self, method, path, headers, body):
-        # Puts the head, and the body where it fits, into the buffer.
+        # Puts the request into the buffer; what finds no room there goes out after it.
         self._answer.begin()
+        self._then = b""
         size = self._put(method, 0)
         size = self._put(b" ", size)
         size = self._put(path, size)
@@ -810,23 +823,21 @@ class HTTPS:
         elif _same(method, 0, len(method), b"post", 4):
             size = self._put(b"Content-Length: 0\r\n", size)
         size = self._put(b"\r\n", size)
-        self._then = None
+        if len(self._then) > _BUFFER:
+            raise ValueError("too large")
         if body:
-            if size + len(body) <= _BUFFER:
-                size = self._put(body, size)
-            else:
-                self._then = memoryview(body)
+            size = self._put(body, size)
         if len(self._request) != size:
             self._request = self._view[:size]  # polls are all of one size: no new one for each
         self._unsent = self._request
         self._fill = size
 
     def _put(self, piece, at):
-        end = at + len(piece)
-        if end > _BUFFER:
-            raise ValueError("too large")
-        _copy(self._buf, at, piece, len(piece))
-        return end
+        size = min(len(piece), _BUFFER - at)
+        _copy(self._buf, at, piece, size)
+        if size < len(piece):
+            self._then += piece[size:]
+        return at + size
 
     def _step(self, sink):
         # As far as it goes without waiting. True once the answer is whole.
@@ -844,7 +855,7 @@ class HTTPS:
             if taken < len(self._unsent):
                 self._unsent = self._unsent[taken:]
             else:
-                self._unsent, self._then = self._then, None
+                self._unsent, self._then = self._then or None, b""
         return True
 
     def _write(self, view):
@@ -899,13 +910,6 @@ def _check(method, path, headers):
         raise ValueError("path")
     if not _field_lines(headers, len(headers)):
         raise ValueError("headers")
-
-
-def _trial_context(root):
-    try:
-        return _context(root)
-    except Untrusted as error:
-        raise ValueError(str(error))
 
 
 def _context(root):
