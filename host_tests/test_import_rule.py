@@ -79,6 +79,26 @@ def test_the_real_tree_keeps_the_rule():
     assert len(importrule.device_files(ROOT)) > 5
 
 
+LOADS = "def f(name):\n    load_module('dns')\n    load_module('till.' + name)\n    load_module(name)\n"
+VIPER = "import micropython\n@micropython.viper\ndef swap(a: int) -> int:\n    return a\n"
+
+
+def test_machine_code_that_is_loaded_on_demand_is_named(tmp_path, capsys):
+    native = VIPER.replace("viper", "native")
+    bad = tree(tmp_path, lib__wiring=LOADS, lib__dns=VIPER, lib__till__adm=native, lib__qr=VIPER)
+    assert [line.partition(" is machine code")[0] for line in importrule.leaking(bad)] == [
+        "lib/dns.py:3: swap",
+        "lib/till/adm.py:3: swap",
+    ]
+    assert importrule.main(["importrule.py", str(bad)]) == 1
+    assert "lib/dns.py:3: swap" in capsys.readouterr().out
+
+
+def test_nothing_that_the_product_loads_on_demand_is_machine_code():
+    assert {"dns", "sntp", "jsonpaths", "kiosk.words", "centrapay.seldom", "till."} <= importrule.on_demand(ROOT)
+    assert importrule.leaking(ROOT) == []
+
+
 def test_the_check_is_a_program_that_fails(tmp_path, capsys):
     bad = tree(tmp_path, lib__qr="import kiosk")
     assert importrule.main(["importrule.py", str(bad)]) == 1

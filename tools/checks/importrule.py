@@ -4,7 +4,8 @@
 
 A part imports itself and what lies to its right, never a neighbour of its own rank and nothing to its left. Device code
 imports MicroPython's own modules and its neighbours, nothing else. The concrete hardware is handed in: only boot.py,
-main.py and wiring.py import machine, network or esp32.
+main.py and wiring.py import machine, network or esp32. What is loaded on demand has no viper or native functions: an
+ESP32 frees their code at a soft reset only, so each time they are loaded would cost memory for ever.
 """
 
 import ast
@@ -113,9 +114,46 @@ def broken(root: Path) -> list[str]:
     return found
 
 
+def on_demand(root: Path) -> set[str]:
+    """What load_module() is asked for: module names, and beginnings of some, which end with a dot."""
+    names = set()
+    for file in device_files(root):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_module":
+                told = node.args[0]
+                told = told.left if isinstance(told, ast.BinOp) else told
+                if isinstance(told, ast.Constant):
+                    names.add(str(told.value))
+    return names
+
+
+def native(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, name) of every function that becomes machine code."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for mark in node.decorator_list:
+                if ast.unparse(mark).rpartition(".")[2].startswith(("viper", "native", "asm_")):
+                    yield node.lineno, node.name
+
+
+def leaking(root: Path) -> list[str]:
+    """One line `file:line: why` for every machine code function in a module that is loaded on demand."""
+    told = on_demand(root)
+    found = []
+    for file in sorted((root / "lib").rglob("*.py")):
+        name = ".".join(file.relative_to(root / "lib").with_suffix("").parts)
+        if name in told or any(name.startswith(one) for one in told if one.endswith(".")):
+            for line, function in native(ast.parse(file.read_text(encoding="utf-8"))):
+                found.append(
+                    f"{file.relative_to(root)}:{line}: {function} is machine code, which a board does not free, "
+                    f"and {name} is loaded on demand"
+                )
+    return found
+
+
 def main(argv: list[str]) -> int:
     root = Path(argv[1]) if len(argv) > 1 else Path(__file__).resolve().parents[2]
-    found = broken(root)
+    found = broken(root) + leaking(root)
     for line in found:
         print(line)
     print(f"import rule: {len(device_files(root))} files, " + (f"{len(found)} broken" if found else "kept"))
