@@ -44,7 +44,9 @@ REFUNDING = (
     "till ACK 1",
     "till REFUND 1 2.00",
 )
-UNKNOWN = (*PAYING, "time 12 s", "time 12 s", "time 12 s", "till SALE 2 7.00")
+OVERDUE = (*PAYING, "time 12 s", "time 12 s", "time 12 s")
+CUT_OFF = (*PAYING, "patron pays id000", "power cut", "till SALE 2 7.00", "call starts", "call arrives", "answer comes")
+UNKNOWN = (*OVERDUE, "till SALE 2 7.00")
 EXPIRING = (*PAYING, "time 12 s", "time 12 s", "call starts", "call arrives", "answer comes")
 _DEFINITE = ("PAID", "CANCELLED", "EXPIRED", "FAILED")
 
@@ -122,6 +124,8 @@ class World(Bench):
             yield from (refusal for refusal in ("call gets 429", "call gets 401") if refusal not in self.no)
         elif self.pending:
             yield "answer comes"
+            if "1" in self.told:
+                yield "answer comes, and the till says ACK 1"
             yield "answer is lost"
         elif self.desk.due_in(self.now) == 0:
             yield "call starts"
@@ -220,8 +224,10 @@ class World(Bench):
             )
         elif action == "call arrives":
             self.arrived = self.reach(*self.pending)
-        elif action == "answer comes":
+        elif action.startswith("answer comes"):
             self.give(self.arrived)
+            if action.endswith("ACK 1"):
+                self.till("ACK 1")  # before the box has said what it heard
         elif action.startswith("call gets"):
             self.no.add(action)
             self.give(RateLimited(5) if action.endswith("429") else SetupFault("HTTP_401"))
@@ -248,8 +254,8 @@ class World(Bench):
         self.pending = self.arrived = None
         if verb == "create" and isinstance(outcome, Unknown) and outcome.sent:
             self.must_find = True
-        if verb == "find" and not isinstance(outcome, CentrapayError):
-            self.must_find = False
+        if verb == "find" and (isinstance(outcome, SetupFault) or not isinstance(outcome, CentrapayError)):
+            self.must_find = False  # looked up, or this key may not
         if isinstance(outcome, CentrapayError):
             self.desk.failed(owner, verb, outcome, self.now)
         else:
@@ -358,7 +364,8 @@ class World(Bench):
             sale = world.journal.find(ref)
             world.check(sale is not None, "rule 4: a sale was forgotten")
             world.check(not sale.is_open, "rule 7: never resolved")
-            world.check(world.told.get(ref, [""])[-1] != "UNKNOWN", "rule 2: UNKNOWN was the last word")
+            last = world.told.get(ref, ["nothing"])[-1]
+            world.check(last == sale.state, f"rule 2: {last} was the last word, of a sale that is {sale.state}")
             for refund in refunds_of(world.journal, ref).values():
                 world.check(not refund.is_open, "rule 7: a refund was never resolved")
                 world.check_refund(ref, refund.state, f"{refund.amount / 100:.2f}")

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from explorer import CANCELLING, EXPIRING, PAYING, REFUNDING, UNKNOWN, Violation, explore
+from explorer import CANCELLING, CUT_OFF, EXPIRING, OVERDUE, PAYING, REFUNDING, UNKNOWN, Violation, explore
 from kiosk import desk, record, sale
 from kiosk.refund import Refund
 from kiosk.refunds import Refunds
@@ -85,13 +85,13 @@ def another_amount_taken(patch):
 
 
 def created_again_without_look_up(patch):
-    real = Payment._unanswered
+    real = Payment.failed
 
-    def unanswered(self, verb, error, now):
+    def failed(self, verb, error, now):
         real(self, verb, error, now)
         self._lost_at = None
 
-    patch.setattr(Payment, "_unanswered", unanswered)
+    patch.setattr(Payment, "failed", failed)
 
 
 def unresolved_forgotten(patch):
@@ -156,6 +156,24 @@ def refunds_not_added_up(patch):
     patch.setattr(Refunds, "_look_up", lambda self, ref, external_ref: (real(self, ref, external_ref)[0], 0))
 
 
+def older_word_acknowledged(patch):
+    def end_telling(self, telling, result, sale):
+        self._write_ack(sale)
+        telling.stop()
+
+    patch.setattr(desk.Desk, "_end_telling", end_telling)
+
+
+def result_not_owed_after_a_restart(patch):
+    real = Payment._restore
+
+    def restore(self, now):
+        real(self, now)
+        self.sale.owed = False
+
+    patch.setattr(Payment, "_restore", restore)
+
+
 def late_word_not_said(patch):
     from kiosk.telling import Telling
 
@@ -169,6 +187,8 @@ def late_word_not_said(patch):
         ("rule 1", void_not_written_down, CANCELLING, False),
         ("rule 2", timeout_is_failed, PAYING, False),
         ("rule 2", late_word_not_said, UNKNOWN, False),
+        ("rule 2", older_word_acknowledged, OVERDUE, False),
+        ("rule 2", result_not_owed_after_a_restart, CUT_OFF, False),
         ("rule 3", cancelled_without_asking, PAYING, False),
         ("rule 3", refund_hidden, PAYING, False),
         ("rule 3", lost_refund_is_failed, REFUNDING, False),

@@ -25,7 +25,7 @@ class FlashJournal:
             raise JournalError(28)
         self.records.append(pack(sale))
 
-    def sales(self):
+    def sales(self, _having=b""):
         for record in self.records:
             yield unpack(record)
 
@@ -40,12 +40,7 @@ class FlashJournal:
         return found
 
     def has_refunds(self, ref):
-        return any(True for _ in self.refunds(ref))
-
-    def refunds(self, ref):
-        for sale in self.sales():
-            if sale.ref == ref and sale.is_refund:
-                yield sale
+        return any(sale.ref == ref and sale.is_refund for sale in self.sales())
 
     def newest(self, count):
         last = {sale.seq: sale for sale in self.sales()}
@@ -62,7 +57,7 @@ def compact(journal):
 
 def refunds_of(journal, ref):
     """The newest record of each refund of a sale, by its external reference."""
-    return {record.external_ref: record for record in journal.refunds(ref)}
+    return {sale.external_ref: sale for sale in journal.sales() if sale.ref == ref and sale.is_refund}
 
 
 class Answer:

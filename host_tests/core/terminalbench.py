@@ -184,3 +184,30 @@ class TerminalBench(GlassBench):
         self.ledger.pay()
         self.run(ms)
         return self.till.heard[before:]
+
+
+REFLESS = ("ecr17", "zvt", "telium")  # tills that give their sales no reference
+
+
+def running(name, amount=1234, ref=""):
+    """A bench with a sale that can be paid."""
+    bench = TerminalBench(name)
+    assert bench.sale(amount, ref) == [] and bench.kind == "pay", (name, bench.screens)
+    return bench
+
+
+def unheard(name):
+    """Paid, and no acknowledgement of the till came."""
+    bench = running(name)
+    bench.till.acks = False
+    assert bench.pay(30000) == [] and bench.kind == "paid" and not bench.journal.last().acked
+    bench.till.acks = True
+    return bench
+
+
+def paid(name, amount=1234):
+    """A bench whose last sale was paid and acknowledged."""
+    bench = TerminalBench(name)
+    bench.sale(amount)
+    assert bench.pay() == [bench.till.paid]
+    return bench

@@ -227,6 +227,17 @@ def test_refunds_stand_beside_their_sale():
     fresh()
 
 
+def test_the_last_sale_outlives_any_number_of_refunds():
+    journal = fresh()
+    sale = add(journal, "1", NEW, PAYABLE, PAID)
+    for _ in range(300):
+        refund_of(journal, sale, 1, REFUNDED)
+    compact(journal)
+    again = opened()
+    assert again.find("1").state == PAID and again.last().ref == "1"
+    fresh()
+
+
 def test_everything_unresolved_is_taken_up_and_with_it_the_newest_results_that_are_owed():
     journal = fresh()
     add(journal, "open", NEW, PAYABLE)

@@ -105,3 +105,45 @@ def test_what_the_api_no_longer_knows_is_not_asked_for_ever():
     bench.boot()
     bench.run(60000)
     assert bench.ledger.calls.count("get") == gets
+
+
+def test_after_an_outage_of_hours_the_late_payment_is_found():
+    bench = expired()
+    bench.say("ACK 1")
+    bench.ledger.down = True
+    pay_late(bench)
+    bench.run(3 * 3600000, 5000)
+    assert bench.results("1") == ["EXPIRED"]
+    bench.ledger.down = False
+    bench.run(700000, 500)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+
+
+def test_what_is_only_watched_makes_room_and_is_watched_again_after_a_restart():
+    bench = expired()
+    bench.say("ACK 1")
+    bench.ledger.drop = ["get"]
+    watched = bench.desk._ticket("1")
+    bench.desk._unsettled = [watched] * 16
+    bench.desk._current = None
+    assert bench.say("SALE 2 1.00") == "OK SALE 2 1.00 NZD"
+    bench.ledger.drop = []
+    pay_late(bench)
+    bench.boot()
+    bench.run(60000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+
+
+def test_the_next_sale_while_the_last_look_is_on_its_way_does_not_lose_it():
+    for lost in (False, True):
+        bench = expired()
+        pay_late(bench)
+        bench.now += 10000
+        call = bench.desk.next_call(bench.now)
+        assert call[1:] == ("get", "id000")
+        bench.say("SALE 2 7.00")
+        bench.desk.tick(bench.now)
+        bench.ledger.lose = ["get"] if lost else []
+        bench.perform(*call)
+        bench.run(60000)
+        assert bench.results("1") == ["EXPIRED", "PAID"], lost

@@ -1,7 +1,7 @@
 """The line protocol: what is a command, what is refused, and what noise does."""
 
 from till.amount import AmountError, decimals, parse, plain, shown
-from till.line import LineError, LineReader, checksum, encode, understand
+from till.line import LineError, LineReader, amount_in, checksum, encode, understand
 
 
 def feed(reader, data):
@@ -179,8 +179,13 @@ def test_refund():
     command = understand(b"REFUND 7", "NZD")
     assert (command.ref, command.amount, command.refund_ref) == ("7", 0, "")
     command = understand(b"REFUND 7 1.50 B2", "NZD")
-    assert (command.amount, command.refund_ref) == (150, "B2")
-    assert refusal(b"REFUND 7 1.5") == "AMOUNT"
+    assert (command.written, command.refund_ref) == ("1.50", "B2")
+    assert amount_in("1.50", "NZD") == 150 and amount_in("150", "JPY") == 150
+    try:
+        amount_in("1.5", "NZD")
+        raise AssertionError("it was taken")
+    except LineError as error:
+        assert error.code == "AMOUNT"
 
 
 def test_amount_error_is_a_value_error():

@@ -302,3 +302,107 @@ def test_a_refund_said_again_while_it_is_under_way_is_the_same_refund():
     assert bench.say("REFUND 1 4.00").startswith("ERR BUSY")
     bench.run(3000)
     assert list(bench.ledger.refunds.values()) == [500]
+
+
+def test_a_list_that_ran_out_of_memory_does_not_look_whole():
+    bench = paid()
+
+    def newest(_count):
+        yield bench.journal.find("1")
+        raise MemoryError
+
+    bench.journal.newest = newest
+    bench.say("JOURNAL")
+    bench.heard.clear()
+    bench.run(3000)
+    assert [line.split()[0] for line in bench.heard] == ["ENTRY", "ERR"]
+    assert bench.heard[-1] == "ERR NOT_READY MEMORY" and bench.desk.listing is None
+
+
+def test_the_amount_is_in_the_currency_of_the_sale():
+    bench = Bench()
+    bench.say("SALE 1 1200 JPY")
+    bench.run(2000)
+    bench.ledger.pay()
+    bench.run(2000)
+    assert bench.say("REFUND 1 5.00").startswith("ERR AMOUNT")
+    assert bench.say("REFUND 1 500") == "OK REFUND 1 500 JPY"
+    bench.run(2000)
+    assert list(bench.ledger.refunds.values()) == [500]
+    assert bench.say("REFUND 9 5.00").startswith("ERR NO_SUCH_SALE")
+
+
+def test_a_refund_of_an_earlier_sale_with_the_same_number_is_not_of_this_one():
+    """The till's numbers begin again, and a refund, made later than its sale, outlives it in the journal."""
+    bench = paid()
+    bench.say("REFUND 1")
+    bench.run(2000)
+    bench.say("ACK 1")
+    kept = [record for record in bench.journal.records if b" REFUNDED " in record]
+    bench.journal = FlashJournal(kept)
+    bench.boot()
+    bench.desk._nonce = lambda: "m"
+    bench.heard.clear()
+    bench.say("SALE 1 12.34")
+    bench.run(2000)
+    bench.ledger.pay()
+    bench.run(2000)
+    assert bench.results("1") == ["PAID"]
+    bench.say("ACK 1")
+    assert bench.say("STATUS 1").endswith(" PAID 12.34 NZD CP-id001 -")
+    assert bench.say("REFUND 1") == "OK REFUND 1 12.34 NZD"
+    bench.run(2000)
+    assert bench.ledger.refunds == {"T1-1-n-A1234": 1234, "T1-1-m-A1234": 1234}
+    assert bench.say("STATUS 1").split()[2] == "REFUNDED"
+
+
+def test_an_open_refund_of_an_earlier_sale_does_not_answer_for_this_one():
+    bench = paid()
+    bench.ledger.drop = ["refund"]
+    bench.say("REFUND 1")
+    bench.run(1000)
+    bench.journal = FlashJournal(bench.journal.records[-1:])
+    bench.boot()
+    assert bench.say("STATUS 1") == "WAIT 1 REFUNDING 0"
+    bench.desk._nonce = lambda: "m"
+    bench.run(61000)
+    bench.say("SALE 1 12.34")
+    bench.run(2000)
+    assert bench.say("STATUS 1").startswith("WAIT 1 PAYABLE")
+
+
+def test_a_failed_refund_on_the_glass_is_tried_again():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.ledger.lose = ["refund"]
+    bench.step()
+    bench.ledger.down = True
+    bench.run(70000)
+    bench.ledger.down = False
+    bench.ledger.fail["refund"] = Refused("REFUND_DECLINED")
+    bench.run(40000)
+    assert bench.desk.view(bench.now).note.endswith("refund failed")
+    bench.ledger.down = True
+    bench.say("REFUND 1 5.00")
+    bench.run(3000)
+    assert bench.desk.view(bench.now).note == ""
+    bench.ledger.down = False
+    bench.run(3000)
+    assert bench.results("1")[-1] == "REFUNDED"
+
+
+def test_some_proxys_400_after_a_lost_answer_is_no_word_on_the_money():
+    bench = paid()
+    bench.say("REFUND 1 8.00")
+    bench.ledger.lose = ["refund"]
+    bench.step()
+    bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
+    bench.run(4000)
+    assert "refund" not in bench.ledger.fail and bench.results("1") == []
+    bench.run(4000)
+    assert bench.results("1") == ["REFUNDED"]
+    bench.say("ACK 1")
+    bench.say("REFUND 1 1.00")
+    bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
+    bench.run(2000)
+    assert bench.results("1")[-1] == "REFUND_FAILED"  # of one that was never lost it is definite

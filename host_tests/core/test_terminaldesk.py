@@ -1,24 +1,6 @@
 """Card-terminal tills of four protocols: what they ask becomes one sale, and what they hear is true."""
 
-from terminalbench import TILLS, TerminalBench
-
-REFLESS = ("ecr17", "zvt", "telium")
-
-
-def running(name, amount=1234, ref=""):
-    """A bench with a sale that can be paid."""
-    bench = TerminalBench(name)
-    assert bench.sale(amount, ref) == [] and bench.kind == "pay", (name, bench.screens)
-    return bench
-
-
-def unheard(name):
-    """Paid, and no acknowledgement of the till came."""
-    bench = running(name)
-    bench.till.acks = False
-    assert bench.pay(30000) == [] and bench.kind == "paid" and not bench.journal.last().acked
-    bench.till.acks = True
-    return bench
+from terminalbench import REFLESS, TILLS, TerminalBench, running, unheard
 
 
 def test_paid_is_said_once_and_acknowledged():
@@ -48,46 +30,6 @@ def test_the_same_frame_is_the_same_sale_while_it_runs_and_until_it_was_heard():
         assert bench.sale(ms=5000) == [bench.till.paid] and bench.creates() == 1
         assert bench.journal.last().acked
         assert bench.sale() == [] and bench.creates() == 2, "and after it was heard, it is another patron's"
-
-
-def test_the_same_frame_after_a_restart():
-    for name in TILLS:
-        for moment in ("paying", "paid", "heard", "unheard", "unknown"):
-            bench = unheard(name) if moment == "unheard" else running(name)
-            if moment == "paid":
-                bench.ledger.pay()
-            if moment == "heard":
-                bench.pay()
-            if moment == "unknown":
-                bench.ledger.down = True
-                bench.hold()
-                bench.run(25000)
-                assert bench.till.heard == [bench.till.unknown], (name, bench.till.heard)
-            bench.cut()
-            heard = bench.sale(ms=5000)
-            if moment == "paying":
-                assert heard == [bench.till.cancelled], (name, heard)
-            elif moment == "heard":
-                assert heard == [] and bench.creates() == 2 and bench.kind == "pay"
-                continue
-            elif moment == "unknown":
-                assert heard == []  # it is being found out
-                bench.run(20000)
-                assert bench.till.heard == [bench.till.unknown] * 2 and bench.states() == ["V"]
-            else:
-                assert heard == [bench.till.paid], (name, moment, heard)
-            assert bench.creates() == 1, (name, moment)
-
-
-def test_a_result_from_before_a_long_night_is_another_patrons():
-    for name in REFLESS:
-        bench = unheard(name)
-        bench.cut()
-        bench.wall += 10 * 3600
-        assert bench.sale(ms=3000) == [] and bench.creates() == 2 and bench.kind == "pay"
-        bench = unheard(name)
-        bench.run(601000)
-        assert bench.sale(ms=3000) == [] and bench.creates() == 2
 
 
 def test_after_unknown_the_same_frame_is_the_same_sale():
@@ -183,24 +125,6 @@ def test_not_ready():
         assert bench.sale(5000, ms=5000) == [bench.till.not_ready]
         bench.journal.full = False
         assert bench.sale(5000, ms=5000) == [] and bench.kind == "pay"
-
-
-def test_last_after_a_restart():
-    for name in ("transbank", "ecr17", "zvt"):
-        bench = TerminalBench(name)
-        assert bench.ask(bench.till.last(), 3000) in (["11"], ["01NESSUNA TRANSAZIONE"], ["83"])
-        bench = running(name)
-        bench.pay()
-        bench.cut()
-        assert bench.ask(bench.till.last(), 3000) == [bench.till.paid]
-        bench = running(name)
-        bench.ledger.pay()
-        bench.ledger.down = True
-        bench.cut()
-        assert bench.ask(bench.till.last(), 3000) == [bench.till.unknown]
-        bench.ledger.down = False
-        bench.run(30000)
-        assert bench.ask(bench.till.last(), 3000) == [bench.till.paid] and bench.journal.last().acked
 
 
 def test_cancel_is_a_wish():

@@ -24,6 +24,7 @@ _OPEN_MS = const(15000)
 _WARM_LOOK_MS = const(500)
 _OPEN_BACK_OFF_MS = const(2000)
 _OPEN_BACK_OFF_MAX_MS = const(30000)
+_MOST_BLIND = const(3)
 _MAX_FAILURES = const(2)  # a server may close an idle connection just when we look
 _RESYNC_MS = const(12 * 3600 * 1000)
 _TIDY_AFTER_MS = const(60000)
@@ -77,6 +78,7 @@ class App:
         self._synced_at = None
         self._failures = 0  # attempts in a row to open the connection
         self._quiet_since = 0
+        self._blind = 0  # starts of the glass's task since something was painted
 
     async def run(self):
         """Never returns."""
@@ -301,11 +303,15 @@ class App:
     # The glass --------------------------------------------------------------------------------------------------
 
     async def _serve_glass(self, beat):
+        self._blind += 1
         kind = view.STARTING
         while True:
             beat()
             revision = self._desk.revision
+            if self._blind > _MOST_BLIND:  # a fault of ours in each of them: nobody sees the code
+                self._desk.could_not_draw(self._desk.busy_with, self._clock.now())
             kind = await self._paint(self._view(self._clock.now()), kind)
+            self._blind = 0
             await self._wait_for_change(revision)
 
     async def _paint(self, shows, kind):

@@ -38,7 +38,9 @@ def compacting(journal):
 
 
 def _compact(journal, new, writes):
-    first = max(journal.next_seq() - _KEEP, 1)
+    first = max(
+        min(journal.next_seq() - _KEEP, journal.last_sale), 1
+    )  # the last sale stays, under however many refunds
     places = array("I", [_NOWHERE] * (journal.next_seq() - first))
     older = {}  # unresolved, however old
     yield from _survey(journal.path, first, places, older)

@@ -14,14 +14,12 @@ from kiosk.journal import JournalError
 from kiosk.record import PAID, Sale
 from kiosk.sale import Payment, write
 from kiosk.saleview import sale_view
-from kiosk.ticket import NEWS_SHOWN_MS, News, Ticket
+from kiosk.ticket import News, Ticket
 from kiosk.turns import Turns
 from till.amount import plain
 
 _MAX_UNSETTLED = const(16)
 _FAULT_SHOWN_MS = const(60000)  # then it is Ready again: only the next sale can tell whether the fault was mended
-_MAX_NEWS = const(8)
-_LET_GO_MS = const(1000)
 
 
 class Refusal(Exception):
@@ -75,7 +73,6 @@ class Desk:
         self._unsettled = []
         self._refunds = None  # Refunds, from the first on
         self._news = News()
-        self._let_go_at = 0
         self._turns = Turns()
         self.notice = ""  # what the ready screen says besides
         self.listing = None  # the journal being read out: it must not be compacted meanwhile
@@ -103,13 +100,6 @@ class Desk:
         if newest is not None and newest.is_refund and not newest.is_open and not newest.owed:
             self._with_refunds().restore(newest, now)
         return last
-
-    def take_up(self, sale, now):
-        """After restore, where the glass is what tells: the last sale is on it again, unless nothing can come of it."""
-        ticket = self._ticket(sale.ref)
-        if ticket is not None and not ticket.is_settled(now):
-            self._unsettled.remove(ticket)
-            self._current = ticket
 
     def _tell_again(self, sale, now):
         payment = self._payment(sale, now)
@@ -168,8 +158,14 @@ class Desk:
         for other in self._unsettled:
             other.telling.moved_on()
         self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
-        if len(self._unsettled) >= _MAX_UNSETTLED:
-            raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
+        if len(self._unsettled) < _MAX_UNSETTLED:
+            return
+        for ticket in self._unsettled:
+            # Only watched, and its record says so: it is read once more after the next restart.
+            if ticket.is_told and not ticket.payment.is_calling:
+                self._unsettled.remove(ticket)
+                return
+        raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
 
     def _set_aside(self):
         """What is not settled goes on beside a new sale."""
@@ -209,19 +205,26 @@ class Desk:
         """The till has the result of this sale, or of its refund. Raises Refusal, JournalError."""
         self.revision += 1
         refund = self._refunds.told(ref) if self._refunds is not None else None
-        if refund:
-            self._write_ack(refund.sale)
-            refund.telling.stop()
-            return
         ticket = self._ticket(ref)
-        sale = ticket.payment.sale if ticket else self._journal.find(ref)
-        if sale is None:
-            raise Refusal("NO_SUCH_SALE", ref)
-        if ticket and ticket.payment.in_progress:
-            raise Refusal("NOT_FINAL", ref)
-        self._write_ack(sale)
-        if ticket:
-            ticket.telling.stop()
+        if refund:
+            self._end_telling(refund.telling, refund.result, refund.sale)
+        elif ticket:
+            if ticket.payment.in_progress:
+                raise Refusal("NOT_FINAL", ref)
+            self._end_telling(ticket.telling, ticket.payment.result, ticket.sale)
+        else:
+            sale = self._journal.find(ref)
+            if sale is None:
+                raise Refusal("NO_SUCH_SALE", ref)
+            self._write_ack(sale)
+
+    def _end_telling(self, telling, result, sale):
+        """An acknowledgement of an older word than `result` settles nothing: the newer one is still to be said."""
+        if telling.said != result:
+            return
+        if result == sale.state:
+            self._write_ack(sale)
+        telling.stop()
 
     def _write_ack(self, sale):
         if sale.is_open or sale.acked:
@@ -252,6 +255,9 @@ class Desk:
             raise Refusal("BUSY", busy + " is still under way")
         if sale.state != PAID:
             raise Refusal("NOT_PAID", ref)
+        ticket = self._ticket(ref)
+        if ticket is not None:
+            self._end_telling(ticket.telling, PAID, sale)  # who asks for a refund knows that it was paid
         return self._with_refunds().start(sale, amount, name, self.blocked, now)
 
     def _with_refunds(self):
@@ -293,42 +299,16 @@ class Desk:
         self._current.payment.cancel(now)
         return True
 
-    def count_as_told(self, sale):
-        """For tills that cannot say so themselves: the result was delivered, or has been on the glass."""
-        try:
-            self._write_ack(sale)
-        except Refusal as refusal:
-            print("[tillpane] journal:", refusal.words)
-
-    def let_go(self, now):
-        """For tills that cannot be told late: what is settled is news, one after the other. It counts as told when the
-        cashier has pressed, after half an hour on the glass, or when there is more of it than is kept."""
-        if now < self._let_go_at:
-            return
-        self._let_go_at = now + _LET_GO_MS  # what flash does not take is not tried again at once
-        waiting = 0
-        for ticket in self._unsettled:
-            if ticket.sale.acked or not ticket.payment.is_over:
-                continue
-            waiting += 1
-            if ticket.dismissed or waiting > _MAX_NEWS or now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
-                self.count_as_told(ticket.sale)
-            elif self._news.ticket is None:
-                self._news.notice(ticket, now)
-
     def next_result(self, now):
         """(record, word) of the next result that the till is to be told unasked, or None. It counts as told."""
         if self.selling:
             return None
-        told = self._refunds.next_result(now) if self._refunds is not None else None
-        if told:
-            return told
         for ticket in self._tickets():
             payment = ticket.payment
             if not payment.sale.acked and ticket.telling.due(payment.result, now):
                 ticket.telling.told(now)
                 return payment.sale, payment.result
-        return None
+        return self._refunds.next_result(now) if self._refunds is not None else None
 
     # ---- what the API should do ---------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ nothing may be paid for once more: its sales are 1017, 1017~2, 1017~3 ...; one t
 from micropython import const
 
 from kiosk import view
-from kiosk.desk import Desk, Refusal, record_of
+from kiosk.desk import Refusal, record_of
+from kiosk.glassdesk import GlassDesk
 from kiosk.journal import JournalError
 from kiosk.record import PAID
 from kiosk.saleview import reason_words
@@ -24,7 +25,7 @@ _SEEN_MS = const(30000)  # without a button: one of a sale that was withdrawn to
 _TURNS = const(10)  # one more than there may be sales of one receipt number
 
 
-class DisplayDesk(Desk):
+class DisplayDesk(GlassDesk):
     """dialect: class Dialect of a module of till/. The other arguments of its own are Watcher's; the rest is Desk's."""
 
     def __init__(self, dialect, words, style, policy, stable_ms, *desk):

@@ -32,6 +32,7 @@ class Journal:
         self.writes = 0  # since the start
         self._seen = bytearray(_SEEN_BYTES)  # a bit for each reference's hash: most sales are new, and need no search
         self._next_seq = 1
+        self.last_sale = 0  # its number
 
     def open(self):
         """Forgets an interrupted compaction and finds how the entries count. Raises JournalError."""
@@ -94,13 +95,6 @@ class Journal:
         """False only where the sale with this reference certainly has no refunds."""
         return bool(self._may_know(ref + "\n"))
 
-    def refunds(self, ref):
-        """Every record of the refunds of the sale with this reference, in the order they were written."""
-        if self.has_refunds(ref):
-            for sale in self.sales((" " + ref + " ").encode()):
-                if sale.ref == ref and sale.is_refund:
-                    yield sale
-
     def last(self):
         """The sale that was started last, as it is now, or None."""
         found = None
@@ -153,6 +147,8 @@ class Journal:
         self._seen[byte] |= bit
         if sale.seq >= self._next_seq:
             self._next_seq = sale.seq + 1
+        if sale.seq > self.last_sale and not sale.is_refund:
+            self.last_sale = sale.seq
 
     def _may_know(self, key):
         byte, bit = _place_of(key)

@@ -8,7 +8,7 @@ from kiosk.record import REFUNDED
 from kiosk.sale import Payment
 from kiosk.version import VERSION
 from till.amount import plain
-from till.line import LineError, LineReader, encode, understand
+from till.line import LineError, LineReader, amount_in, encode, understand
 
 _PROGRESS_MS = const(5000)
 _LISTED = const(200)
@@ -101,8 +101,7 @@ class LineDesk(Desk):
                 raise Refusal("NO_SUCH_SALE", "none yet")
             return self._report(known, now)
         if verb == "REFUND":
-            record = self.refund(ref, command.amount, command.refund_ref, now)
-            return result_line(record, REFUNDED) if record.state == REFUNDED else "OK REFUND " + sum_of(record)
+            return self._refund(command, now)
         if verb == "ACK":
             self.acknowledge(ref)
             return "OK ACK " + ref
@@ -121,15 +120,24 @@ class LineDesk(Desk):
             self._progress_at = now + _PROGRESS_MS
         return "OK SALE " + sum_of(known.sale)
 
+    def _refund(self, command, now):
+        sale = record_of(self.known(command.ref, now))
+        amount = amount_in(command.written, sale.currency) if sale is not None and command.written else 0
+        record = self.refund(command.ref, amount, command.refund_ref, now)
+        if self._refunds.hear(record) == REFUNDED:
+            return result_line(record, REFUNDED)
+        return "OK REFUND " + sum_of(record)
+
     def _status(self, ref, now):
         if not ref:
             if self._current is None:
                 return "OK STATUS IDLE"
             return self._report(self._current.payment, now)
-        refund = self._refunds.status(ref) if self._refunds is not None else None
-        if refund:
-            return result_line(refund[0], refund[1]) if refund[1] else "WAIT " + ref + " REFUNDING 0"
         known = self.known(ref, now)
+        refund = self._refunds.status(ref, record_of(known)) if self._refunds is not None else None
+        if refund is not None:
+            word = self._refunds.hear(refund)
+            return result_line(refund, word) if word else "WAIT " + ref + " REFUNDING 0"
         if known is None:
             raise Refusal("NO_SUCH_SALE", ref)
         return self._report(known, now)
@@ -154,6 +162,7 @@ class LineDesk(Desk):
         if isinstance(known, Payment):
             if known.in_progress:
                 return wait_line(known, now)
+            self._ticket(known.sale.ref).telling.said = known.result
             return result_line(known.sale, known.result, self.mark(known.sale))
         return result_line(known, known.state, self.mark(known))
 
@@ -194,4 +203,6 @@ def wait_line(payment, now):
 
 def result_line(sale, word, reason=""):
     amount = plain(sale.amount, sale.currency) + " " + sale.currency
-    return " ".join(("RESULT", sale.ref, word, amount, sale.code or "-", reason or sale.reason or "-"))
+    if word == sale.state:
+        reason = reason or sale.reason  # of UNKNOWN none: it would tell what is not on flash yet
+    return " ".join(("RESULT", sale.ref, word, amount, sale.code or "-", reason or "-"))

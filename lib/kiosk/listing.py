@@ -30,9 +30,9 @@ class Listing:
         except StopIteration:
             self.over = True
             return "END JOURNAL " + str(self._told)
-        except JournalError:
+        except (JournalError, MemoryError) as error:
             self.over = True
-            return "ERR NOT_READY FLASH_FAULT"
+            return "ERR NOT_READY " + ("MEMORY" if isinstance(error, MemoryError) else "FLASH_FAULT")
         return None
 
 

@@ -4,6 +4,7 @@ after a lost answer, and after a power cut, for which it is in the journal befor
 from micropython import const
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
+from kiosk.journal import JournalError
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING
 from kiosk.sale import write
 from kiosk.telling import Telling
@@ -92,9 +93,11 @@ class Refund:
         self.tick(now)
 
     def _refused(self, code):
-        if code == "ALREADY_REFUNDED" and self._lost:
+        if not self._lost:
+            self._end(REFUND_FAILED, code)
+        elif code == "ALREADY_REFUNDED":
             self._end(REFUNDED, code)  # the money is back, by the attempt whose answer was lost
-        else:
+        elif code != "BAD_REQUEST":  # without a code of Centrapay's it may be some proxy's word, and says nothing
             self._end(REFUND_FAILED, code)
 
     def tick(self, now):
@@ -105,7 +108,7 @@ class Refund:
         if not self.in_progress or now < self._give_up_at:
             return
         if not self.sale.is_open:
-            self.unknown = True
+            self.unknown = self.sale.owed = True
             return
         if not self._lost and not self._in_flight:
             self._end(REFUND_FAILED, "NO_CONNECTION")
@@ -127,9 +130,17 @@ class Refund:
         self._unsaved = not write(self._journal, self.sale)
 
     def retry(self, now):
-        """One that failed is tried again under the same reference; it is written down by the caller."""
+        """One that failed is tried again under the same reference, once that is on flash. Raises JournalError."""
+        reason = self.sale.reason
         self.sale.state = REFUNDING
         self.sale.reason = ""
+        try:
+            self._journal.write(self.sale)
+        except (JournalError, MemoryError):
+            self.sale.state = REFUND_FAILED
+            self.sale.reason = reason
+            self._unsaved = True  # what flash holds now is not known
+            raise
         self.again(now)
 
     def is_settled(self):

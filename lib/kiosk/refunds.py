@@ -19,6 +19,7 @@ class Refunds:
 
     def restore(self, record, now):
         """After a restart: one that was open is sent again under its reference, one not acknowledged told again."""
+        record.owed = True  # its result may come while nothing can be said, and the power go again
         self._all.append(Refund(record, self._journal, now, True))
 
     def recover(self, now):
@@ -29,7 +30,7 @@ class Refunds:
     def start(self, sale, amount, name, blocked, now):
         """Refunds so much of a paid sale. -> the refund's record. Raises Refusal, JournalError."""
         external_ref = _refund_ref(sale, amount, name)
-        record, others = self._look_up(sale.ref, external_ref)
+        record, others = self._look_up(sale, external_ref)
         if record is not None and record.amount != amount:
             raise Refusal("REF_AMOUNT", "that refund was " + plain(record.amount, sale.currency))
         if record is not None and record.state == REFUNDED:
@@ -45,20 +46,26 @@ class Refunds:
             refund.again(now)
         else:
             refund.retry(now)
-            self._journal.write(refund.sale)
         self._waited = refund
         return refund.sale
 
-    def _look_up(self, ref, external_ref):
+    def _look_up(self, sale, external_ref):
         """(this refund's record, or None; minor units of the sale's others that were made, or may have been)"""
         found = None
         others = {}  # by number: a sale may have more refunds than the heap has room for their records
-        for record in self._journal.refunds(ref):
+        for record in self._of(sale):
             if record.external_ref == external_ref:
                 found = record
             else:
                 others[record.seq] = 0 if record.state == REFUND_FAILED else record.amount
         return found, sum(others.values())
+
+    def _of(self, sale):
+        """Every record of this sale's refunds, in the order they were written; its reference may have had others."""
+        if self._journal.has_refunds(sale.ref):
+            for record in self._journal.sales((" " + sale.id + " ").encode()):
+                if record.id == sale.id and record.is_refund:
+                    yield record
 
     def _new(self, sale, amount, external_ref, record, now):
         if len(self._all) >= _MOST:
@@ -100,25 +107,36 @@ class Refunds:
         for refund in self._all:
             refund.telling.moved_on()
 
-    def status(self, ref):
-        """(record, word) of a refund of this sale that is not settled, the word "" while in progress; or None."""
+    def status(self, ref, sale):
+        """The record of a refund that is not settled, of this sale or, where that is None, of this reference; or None.
+
+        The till's numbers begin again some day: a refund may outlive its sale, and is not one of the next.
+        """
         for refund in self._all:
-            if refund.sale.ref == ref and not refund.sale.acked:
-                return refund.sale, refund.result
+            if refund.sale.ref == ref and not refund.sale.acked and (sale is None or sale.id == refund.sale.id):
+                return refund.sale
         return None
 
-    def told(self, ref):
-        """The Refund of this sale that an acknowledgement is for, or None."""
+    def hear(self, record):
+        """The word that the till hears now, because it asked, of the refund with this record: "" while in progress."""
         for refund in self._all:
-            said = refund.sale.acked or refund.telling.is_done(refund.result)
-            if refund.sale.ref == ref and refund.result and not said:
+            if refund.sale.seq == record.seq:
+                refund.telling.said = refund.result
+                return refund.result
+        return record.state
+
+    def told(self, ref):
+        """The Refund of this sale that an acknowledgement is for, or None: the till has had a word of it."""
+        for refund in self._all:
+            settled = refund.sale.acked or refund.telling.is_done(refund.result)
+            if refund.sale.ref == ref and refund.telling.said and not settled:
                 return refund
         return None
 
     def mark(self, sale):
         """What a till that asks should hear beside PAID: REFUNDED, PART_REFUNDED or nothing."""
         made = {}
-        for record in self._journal.refunds(sale.ref):
+        for record in self._of(sale):
             made[record.seq] = record.amount if record.state == REFUNDED else 0
         given = sum(made.values())
         if not given:

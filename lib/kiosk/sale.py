@@ -39,7 +39,8 @@ _CANCEL_GIVE_UP_MS = const(20000)
 _VOID_AFTER_MS = const(8000)  # past the expiry: the API still says new, so it is closed by a void
 _GRACE_MS = const(10000)  # past the expiry: integration checklist 103.1 wants 5 to 10 s
 _DEAD_MS = const(60000)  # past the expiry: a request nobody ever saw is certainly gone
-_RECHECK_MS = const(3600000)  # how long an outage may last until the last look at an expired request is given up
+_RECHECK_MS = const(3600000)  # how long the last look at an expired request is tried often
+_RECHECK_SELDOM_MS = const(600000)
 _FIND_AFTER_MS = const(3000)  # a request may take a moment to be found by its reference
 _SETUP_RETRY_MS = const(10000)
 _UNSAVED_MS = const(10000)  # a result that flash does not take is not said: a power cut could unsay it
@@ -94,6 +95,7 @@ class Payment:
 
     def _restore(self, now):
         self._cancel_reason = "RESTARTED"
+        self.sale.owed = True  # its result may come while nothing can be said, and the power go again
         self._give_up_at = now + _CANCEL_GIVE_UP_MS
         if self.sale.state == NEW:
             self._lost_at = now
@@ -236,6 +238,7 @@ class Payment:
             self._save()
         if not self.sale.is_open:
             self.unknown = self._unsaved and now >= self.finished_at + _UNSAVED_MS
+            self.sale.owed = self.sale.owed or self.unknown
             return
         if self.sale.state == NEW:
             self._tick_before_id(now)
@@ -269,9 +272,8 @@ class Payment:
         if self.unknown:
             return
         self.unknown = True
-        if not self.sale.owed:
-            self.sale.owed = True
-            self._save()
+        self.sale.owed = True
+        self._save()
 
     # What the API does to it
 
@@ -448,6 +450,8 @@ class Payment:
             self._losses -= 1
         elif verb == VOID and not _may_have_worked(error):
             self._void_out = self._was_out
+        if verb == VOID:
+            self._void_due = False  # whatever came of it: it is read before it is voided again
         if isinstance(error, RateLimited):
             self.trouble = "429"
             self._next_at = now + error.retry_after * 1000
@@ -456,15 +460,16 @@ class Payment:
         elif isinstance(error, Refused):
             self._refused(verb, error.code, now)
         else:
-            self._unanswered(verb, error, now)
+            self.trouble = error.words
+            self._back_off(now)
 
     def _reread_failed(self, error, now):
-        if self._recheck_at is not None and now < self.finished_at + _RECHECK_MS:
+        if now < self.finished_at + _RECHECK_MS:
             self._recheck_at = now + _SETUP_RETRY_MS
         elif isinstance(error, Refused):
             self._stop_watching()  # the API answers, and does not know it any more
         else:
-            self._recheck_at = None  # until the next restart
+            self._recheck_at = now + _RECHECK_SELDOM_MS
 
     def _stray_failed(self, error, now):
         if isinstance(error, RateLimited):
@@ -501,7 +506,6 @@ class Payment:
     def _void_answered_no(self, code, now):
         """Read on: only a status, the activities or ALREADY_REFUNDED say what happened to the money. A void that was
         lost before this one may have worked, also where it is refused now (VOID_WINDOW_EXCEEDED after 24 h)."""
-        self._void_due = False
         if code == "ALREADY_REFUNDED":
             self._finish(CANCELLED, PAID_THEN_REFUNDED, now)
         elif code == "REQUEST_EXPIRED":
@@ -509,12 +513,6 @@ class Payment:
         else:
             self._ask_activities = self._void_refused = self._void_out
             self._wait_longer(now)
-
-    def _unanswered(self, verb, error, now):
-        self.trouble = error.words
-        self._back_off(now)
-        if verb == VOID:
-            self._void_due = False  # read before it is voided again
 
     def _back_off(self, now):
         """Nothing came back."""

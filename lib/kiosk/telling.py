@@ -8,7 +8,10 @@ _OFTEN = const(15)  # times, before it is told less often
 
 
 class Telling:
+    """said: the word that the till had last, unasked or in an answer; only that can be what it acknowledges."""
+
     def __init__(self):
+        self.said = ""
         self.word = ""
         self.times = 0
         self._next_at = 0
@@ -24,6 +27,7 @@ class Telling:
         return bool(word) and not self._silent and now >= self._next_at
 
     def told(self, now):
+        self.said = self.word
         self.times += 1
         self._next_at = now + (_OFTEN_MS if self.times < _OFTEN else _SELDOM_MS)
 

@@ -5,9 +5,10 @@ A sale for which the till gives no reference is "~000061", by its number in the 
 
 from micropython import const
 
-from kiosk.desk import Desk, Refusal, record_of
+from kiosk.desk import Refusal, record_of
+from kiosk.glassdesk import GlassDesk
 from kiosk.journal import JournalError
-from kiosk.record import PAID, REFUNDED
+from kiosk.record import PAID, REFUND_FAILED, REFUNDED
 from kiosk.sale import Payment
 from till.ecr import KEPT_MS, Outcome, short
 
@@ -17,7 +18,7 @@ _OLD_S = const(1200)
 _WORDS = {"BUSY": "BUSY", "NOT_READY": "NOT_READY", "NO_SUCH_SALE": "NONE", "NOT_PAID": "NONE"}
 
 
-class TerminalDesk(Desk):
+class TerminalDesk(GlassDesk):
     """protocol: Protocol of a module of till/. The rest is Desk's."""
 
     def __init__(self, protocol, *desk):
@@ -91,7 +92,11 @@ class TerminalDesk(Desk):
         elif kind == "CANCEL":
             self.hold(now)
         elif kind == "REFUND":
-            self._asked = self.refund(self._ref_of(request, now), request.amount, "", now)
+            ref = self._ref_of(request, now)
+            sale = record_of(self.known(ref, now))
+            if request.amount and sale is not None and sale.currency != (request.currency or self._currency):
+                raise Refusal("AMOUNT", sale.currency)
+            self._asked = self.refund(ref, request.amount, "", now)
         elif kind == "LAST":
             known = self.last(now)
             if known is None:
@@ -111,8 +116,8 @@ class TerminalDesk(Desk):
         if not sale.is_open:
             if sale.acked or self._heard == (sale, sale.state) or now >= ticket.payment.finished_at + KEPT_MS:
                 return ""
-            if sale.seq == self._restored and 0 < sale.at < self._wall() - _OLD_S:
-                return ""  # the box may have been off since then
+            if sale.seq == self._restored and abs(self._wall() - sale.at) > _OLD_S:
+                return ""  # the box may have been off since then; without a clock nobody knows
         return sale.ref
 
     def _ref_of(self, request, now):
@@ -154,9 +159,14 @@ class TerminalDesk(Desk):
     def _tell(self, known, now):
         """Raises JournalError."""
         sale = record_of(known)
-        word = "UNKNOWN" if sale.is_open else sale.state
         if isinstance(known, Payment):
             word = known.result or "UNKNOWN"
+        elif sale.is_refund:
+            word = self._refunds.hear(sale)
+            if word not in (REFUNDED, REFUND_FAILED):
+                word = "UNKNOWN"
+        else:
+            word = "UNKNOWN" if sale.is_open else sale.state
         if word == PAID and self.mark(sale) == REFUNDED:
             word = REFUNDED
         outcome = Outcome(word, sale.ref, sale.amount, sale.currency, sale.code, sale.seq, sale.at)

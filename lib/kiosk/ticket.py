@@ -34,11 +34,14 @@ class Ticket:
         """Whether a read may take long: the last one did, or it is no longer one of a poll every second."""
         return self.sale.state != PAYABLE or bool(self.payment.trouble)
 
+    @property
+    def is_told(self):
+        """Whether it has a definite result that was acknowledged, or told and moved on from."""
+        return self.payment.is_over and (self.sale.acked or self.telling.is_done(self.payment.result))
+
     def is_settled(self, now):
-        """Whether nothing more can come of it: a definite result that was acknowledged, or told and moved on from."""
-        if not self.payment.is_over or self.payment.due_in(now) is not None:
-            return False
-        return self.sale.acked or self.telling.is_done(self.payment.result)
+        """Whether nothing more can come of it."""
+        return self.is_told and not self.payment.is_calling and self.payment.due_in(now) is None
 
 
 class News:
@@ -64,10 +67,10 @@ class News:
         return ticket is not None
 
     def words(self, now):
-        """A sentence, or "" once the till has acknowledged it or half an hour has gone."""
+        """A sentence, or "" once the till has acknowledged it, it is under way again, or half an hour has gone."""
         if self.ticket is None:
             return ""
-        if now >= self._until or self.ticket.sale.acked:
+        if now >= self._until or self.ticket.sale.acked or self.ticket.sale.is_open:
             self.ticket = None
             return ""
         return news_words(self.ticket.sale)

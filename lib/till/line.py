@@ -37,7 +37,12 @@ class LineError(Exception):
 
 
 class Command:
-    """One understood line. amount: minor units (0: none given; of JOURNAL: how many); currency: ISO 4217 code."""
+    """One understood line.
+
+    amount    minor units (0: none given; of JOURNAL: how many)
+    currency  ISO 4217 code
+    written   the amount of a REFUND as it stands there, "" for none: it is in the sale's currency (`amount_in`)
+    """
 
     def __init__(self, verb, ref="", amount=0, currency="", refund_ref="", checked=False):
         self.verb = verb
@@ -45,6 +50,7 @@ class Command:
         self.amount = amount
         self.currency = currency
         self.refund_ref = refund_ref
+        self.written = ""
         self.checked = checked
 
 
@@ -150,16 +156,15 @@ def understand(line, currency, checksum_required=False):
         command.ref = words[1]
     if verb == "SALE":
         command.currency = _currency(words[3] if len(words) > 3 else "", currency)
-        command.amount = _amount(words[2], command.currency)
+        command.amount = amount_in(words[2], command.currency)
     elif verb == "REFUND":
-        _understand_refund(command, words, currency)
+        _understand_refund(command, words)
     return command
 
 
-def _understand_refund(command, words, currency):
-    command.currency = currency
+def _understand_refund(command, words):
     if len(words) > 2:
-        command.amount = _amount(words[2], currency)
+        command.written = words[2]
     if len(words) > 3:
         if not _is_ref(words[3]):
             raise LineError("REF", "1 to 24 of A-Z a-z 0-9 . _ -")
@@ -181,7 +186,8 @@ def _currency(word, default):
     return word
 
 
-def _amount(word, currency):
+def amount_in(word, currency):
+    """Minor units of an amount as the till writes it. Raises LineError."""
     try:
         return parse(word, currency)
     except AmountError as error:

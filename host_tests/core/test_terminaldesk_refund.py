@@ -1,0 +1,85 @@
+"""Refunds that a card-terminal till asks for."""
+
+from terminalbench import TILLS, TerminalBench, paid
+
+from centrapay import Refused
+
+
+def test_a_refund_by_number():
+    for name in TILLS:
+        bench = paid(name)
+        bench.sale(5000)
+        bench.pay()
+        assert bench.ask(bench.till.refund(1), 3000) == [bench.till.paid], name
+        assert bench.states() == ["PAID", "PAID", "REFUNDED"] and list(bench.ledger.refunds.values()) == [1234]
+        assert bench.ask(bench.till.refund(1), 3000) == [bench.till.paid]
+        assert len(bench.states()) == 3 and bench.ledger.calls.count("refund") == 1
+        answer = bench.ask(bench.till.refund(77), 3000)
+        assert answer and answer[0] not in (bench.till.paid, bench.till.unknown) and len(bench.states()) == 3
+
+
+def test_a_refund_of_the_last_sale():
+    bench = paid("ecr17")
+    assert bench.ask(bench.till.refund(0), 3000) == ["00"] and list(bench.ledger.refunds.values()) == [1234]
+    assert TerminalBench("ecr17").ask(bench.till.refund(0), 3000) == ["01NESSUNA TRANSAZIONE"]
+
+
+def test_a_refund_not_known_is_news_when_it_is():
+    bench = paid("ecr17")
+    bench.ledger.lose = ["refund"] * 40
+    assert bench.ask(bench.till.refund(1), 70000) == ["01ESITO NON VERIFICATO"]
+    bench.ledger.lose = []
+    bench.run(40000)
+    assert bench.states() == ["PAID", "REFUNDED"]
+    assert bench.view.note == "Sale ~000001, $12.34: refunded"
+    bench.press()
+    assert not bench.view.note
+    bench.ledger.fail["refund"] = Refused("NOT_ALLOWED")
+    bench.sale(5000)
+    bench.pay()
+    bench.cut()
+    assert bench.ask(bench.till.refund(3), 3000) == ["01NON ESEGUITO"]
+
+
+def test_what_went_back_is_not_paid():
+    """Refunded before the till had acknowledged that it was paid."""
+    bench = TerminalBench("ecr17")
+    bench.sale()
+    bench.till.acks = False
+    bench.pay(20000)
+    bench.till.acks = True
+    assert bench.ask(bench.till.refund(1), 3000) == ["00"]
+    assert bench.sale(ms=3000) == ["01STORNATO"] and bench.creates() == 1
+    assert bench.sale(ms=3000) == [] and bench.creates() == 2
+    bench = TerminalBench("transbank")
+    bench.sale(1234, "7")
+    bench.pay()
+    bench.ask(bench.till.refund(1), 3000)
+    assert bench.sale(1234, "7", 3000) == ["04"] and bench.ask(bench.till.last(), 3000) == ["04"]
+
+
+def test_a_refund_that_flash_did_not_take_is_not_told():
+    bench = TerminalBench("ecr17")
+    bench.sale(500)
+    bench.pay()
+    bench.ledger.fail["refund"] = Refused("REFUND_DECLINED")
+    perform = bench.ledger.perform
+
+    def fill(owner, verb, identity, now):
+        bench.journal.full = verb == "refund"
+        return perform(owner, verb, identity, now)
+
+    bench.ledger.perform = fill
+    assert bench.ask(bench.till.refund(1), 75000) == [bench.till.unknown]
+
+
+def test_an_amount_to_refund_in_another_currency_than_the_sales_is_refused():
+    bench = TerminalBench("telium")
+    bench.sale(500)
+    bench.pay()
+    bench.desk._current.sale.currency = "JPY"
+    bench.ask(bench.till.refund(1, 300), 3000)
+    assert bench.ledger.refunds == {}
+    bench.desk._current.sale.currency = "NZD"
+    bench.ask(bench.till.refund(1, 300), 3000)
+    assert list(bench.ledger.refunds.values()) == [300]

@@ -1,0 +1,43 @@
+"""Whatever a void is answered with, the request is read before the next: void refunds what was paid."""
+
+from fakes import Bench
+
+from centrapay import RateLimited, Refused, SetupFault, Unknown
+
+
+def started(**options):
+    bench = Bench(**options)
+    assert bench.say("SALE 1 12.34") == "OK SALE 1 12.34 NZD"
+    bench.run(3000)
+    return bench
+
+
+def test_after_any_answer_to_a_void_it_is_read_before_the_next():
+    for error in (SetupFault("HTTP_403"), RateLimited(5), Refused("INACTIVE_ASSET"), Unknown("reset")):
+        bench = started()
+        bench.ledger.fail["void"] = error
+        bench.say("CANCEL 1")
+        while "void" not in bench.ledger.calls:
+            bench.step()
+        bench.ledger.pay()
+        bench.run(60000)
+        wanted = ["CANCELLED"] if isinstance(error, Unknown) else ["PAID"]
+        assert bench.results("1") == wanted, (error, bench.results("1"))
+        after = bench.ledger.calls[bench.ledger.calls.index("void") + 1 :]
+        assert after[0] == "get", (error, after)
+
+
+def test_a_box_that_may_not_void_finds_out_how_it_ended():
+    bench = started()
+    perform = bench.ledger.perform
+
+    def forbid(owner, verb, identity, now):
+        if verb == "void":
+            bench.ledger.calls.append(verb)
+            raise SetupFault("HTTP_403")
+        return perform(owner, verb, identity, now)
+
+    bench.ledger.perform = forbid
+    bench.say("CANCEL 1")
+    bench.run(600000, 500)
+    assert bench.results("1") == ["UNKNOWN", "EXPIRED"]

@@ -1,0 +1,47 @@
+"""The desk for tills that hear a result when they ask for it or never: the glass tells the cashier. Without I/O."""
+
+from micropython import const
+
+from kiosk.desk import Desk, Refusal
+from kiosk.ticket import NEWS_SHOWN_MS
+
+_MAX_NEWS = const(8)
+_LET_GO_MS = const(1000)
+
+
+class GlassDesk(Desk):
+    """The arguments are Desk's."""
+
+    def __init__(self, *desk):
+        super().__init__(*desk)
+        self._let_go_at = 0
+
+    def take_up(self, sale, now):
+        """After restore: the last sale is on the glass again, unless nothing can come of it."""
+        ticket = self._ticket(sale.ref)
+        if ticket is not None and not ticket.is_settled(now):
+            self._unsettled.remove(ticket)
+            self._current = ticket
+
+    def count_as_told(self, sale):
+        """The result was delivered, or has been on the glass."""
+        try:
+            self._write_ack(sale)
+        except Refusal as refusal:
+            print("[tillpane] journal:", refusal.words)
+
+    def let_go(self, now):
+        """What is settled is news, one after the other. It counts as told when the cashier has pressed, after half an
+        hour on the glass, or when there is more of it than is kept."""
+        if now < self._let_go_at:
+            return
+        self._let_go_at = now + _LET_GO_MS  # what flash does not take is not tried again at once
+        waiting = 0
+        for ticket in self._unsettled:
+            if ticket.sale.acked or not ticket.payment.is_over:
+                continue
+            waiting += 1
+            if ticket.dismissed or waiting > _MAX_NEWS or now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
+                self.count_as_told(ticket.sale)
+            elif self._news.ticket is None:
+                self._news.notice(ticket, now)
