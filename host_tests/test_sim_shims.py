@@ -225,7 +225,7 @@ def test_no_panel_gets_a_clock_that_its_pins_do_not_take(tmp_path):
 
 
 def test_the_till_s_buffers_are_as_large_as_its_speed_needs(tmp_path):
-    sizes = {1200: 512, 2400: 512, 9600: 1440, 19200: 2048, 115200: 2048}
+    sizes = {1200: 512, 2400: 512, 9600: 1680, 19200: 2048, 115200: 2048}
     made = json.loads(micropython(WIRING % ([], [{"till_baud": baud} for baud in sizes]), tmp_path, lib=True))
     assert dict(made) == sizes
     for baud in (1200, 2400, 9600):

@@ -97,7 +97,7 @@ def _build_wlan(options):
 
 
 def _build_uart(options, number, tx, rx, txbuf):
-    """A UART with the till's line settings. It holds what comes while a TLS handshake blocks, 1.4 s; 2 KB at most."""
+    """A UART with the till's line settings. It holds what comes in 1.75 s, as a TLS handshake blocks for 1.4 s; 2 KB at most."""
     return machine.UART(
         number,
         baudrate=options["till_baud"],
@@ -106,7 +106,7 @@ def _build_uart(options, number, tx, rx, txbuf):
         stop=options["till_stop"],
         tx=machine.Pin(tx),
         rx=machine.Pin(rx),
-        rxbuf=min(max(options["till_baud"] * 3 // 20, 512), 2048),
+        rxbuf=min(max(options["till_baud"] * 7 // 40, 512), 2048),
         txbuf=txbuf,
         timeout=0,
         invert=machine.UART.INV_TX | machine.UART.INV_RX if options["till_invert"] else 0,

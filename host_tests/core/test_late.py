@@ -147,3 +147,16 @@ def test_the_next_sale_while_the_last_look_is_on_its_way_does_not_lose_it():
         bench.perform(*call)
         bench.run(60000)
         assert bench.results("1") == ["EXPIRED", "PAID"], lost
+
+
+def test_late_news_that_flash_does_not_take_is_read_again_and_nothing_said_meanwhile():
+    bench = expired()
+    bench.say("ACK 1")
+    pay_late(bench)
+    bench.journal.full = True
+    bench.run(60000)
+    assert bench.results("1") == ["EXPIRED"] and bench.say("STATUS 1").startswith("RESULT 1 EXPIRED")
+    bench.journal.full = False
+    bench.run(30000)
+    assert bench.results("1") == ["EXPIRED", "PAID"]
+    assert bench.journal.find("1").reason == "LATE" and bench.journal.find("1").owed

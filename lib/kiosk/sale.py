@@ -346,12 +346,22 @@ class Payment:
             self._ask_activities = True
 
     def _reread(self, request, now):
-        if request.status == "paid":
-            self.method = request.method
-            self.sale.owed = True
-            self._finish(PAID, "LATE", now)
-        else:
+        if request.status != "paid":
             self._stop_watching()
+            return
+        sale = self.sale
+        before = sale.acked, self.finished_at
+        if not self._unsaved:
+            self.method = request.method
+            sale.owed = True
+            self._finish(PAID, "LATE", now)
+            if not self._unsaved:
+                return
+            self._unsaved = False
+        # What was said stands until flash takes what is to be said instead: it is read again.
+        sale.state, sale.reason, sale.watched = EXPIRED, "", True
+        sale.acked, self.finished_at = before
+        self._recheck_at = now + _SETUP_RETRY_MS
 
     def _stop_watching(self):
         self._recheck_at = None
