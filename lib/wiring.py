@@ -97,7 +97,7 @@ def _build_wlan(options):
 
 
 def _build_uart(options, number, tx, rx, txbuf):
-    """A UART with the till's line settings. It holds what comes in 1.75 s, as a TLS handshake blocks for 1.4 s; 2 KB at most."""
+    """A UART with the till's line settings; it holds what comes in 1.75 s, as a TLS handshake blocks for 1.4 s."""
     return machine.UART(
         number,
         baudrate=options["till_baud"],
