@@ -7,7 +7,6 @@ import collections
 import contextlib
 import fcntl
 import json
-import math
 import os
 import platform
 import shutil
@@ -36,7 +35,7 @@ POWER_ON, HARD_RESET, WATCHDOG, SOFT_RESET = 1, 2, 3, 5
 CAUSES = {POWER_ON: "power on", HARD_RESET: "hard reset", WATCHDOG: "watchdog", SOFT_RESET: "soft reset"}
 
 BOARD_HEAP_KW = 145  # what an ESP32 has left for Python once Wi-Fi is up, in KiB
-_SHIMS_KW = 21.5  # what shims and start script take besides, and long paths to them; on a board they are C
+_SHIMS_KW = 21.1  # what shims and start script take besides, and long paths to them; on a board they are C
 _TABLES = 0.0115  # the collector's own share of a heap
 
 _PRESSED_S, _HELD_S = 0.2, 2.3
@@ -307,7 +306,7 @@ class SimDevice:
         self._process = await asyncio.create_subprocess_exec(
             interpreters.micropython(),
             "-X",
-            f"heapsize={math.ceil((self.heap_kw + _SHIMS_KW) / (1 - _TABLES))}wK",
+            f"heapsize={round((self.heap_kw + _SHIMS_KW) * 1024 / (1 - _TABLES))}w",
             str(START),
             cwd=self.root,
             env=environment,
