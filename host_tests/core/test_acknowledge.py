@@ -3,6 +3,7 @@
 from fakes import Bench, FlashJournal, Ledger, refunds_of
 
 from centrapay import Refused
+from kiosk.journal import JournalError
 
 
 def unknown():
@@ -235,3 +236,49 @@ def test_a_failed_refund_that_flash_does_not_take_again_is_not_sent():
     bench.say("REFUND 1 5.00")
     bench.run(3000)
     assert sum(bench.ledger.refunds.values()) == 500 and bench.results("1")[-1] == "REFUNDED"
+
+
+def test_a_refund_that_flash_did_not_take_at_first_is_never_made():
+    bench = refunding()
+    bench.run(3000)
+    bench.say("ACK 1")
+    write = bench.journal.write
+
+    def lands(sale):
+        write(sale)
+        raise JournalError(5)
+
+    bench.journal.write = lands
+    assert bench.say("REFUND 1 2.00") == "ERR NOT_READY FLASH_FAULT"
+    bench.journal.write = write
+    bench.run(8000)
+    assert bench.results("1")[-1] == "REFUND_FAILED"
+    cut(bench)
+    bench.run(20000)
+    assert list(bench.ledger.refunds.values()) == [500]
+    bench.say("REFUND 1 2.00")
+    bench.run(3000)
+    assert sum(bench.ledger.refunds.values()) == 700
+
+
+def test_what_a_definite_answer_ended_is_not_lost_when_it_is_tried_again():
+    bench = refunding()
+    bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
+    bench.run(3000)
+    assert bench.results("1") == ["REFUND_FAILED"]
+    cut(bench)
+    bench.run(1000)
+    bench.say("REFUND 1 5.00")
+    bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
+    bench.run(3000)
+    assert bench.results("1") == ["REFUND_FAILED"] and not refunds_of(bench.journal, "1")["T1-1-n-A500"].is_open
+
+
+def test_a_failed_refund_acknowledged_and_tried_again_at_once_is_told_of():
+    bench = refunding()
+    bench.ledger.fail["refund"] = Refused("REFUND_DECLINED")
+    bench.run(1500)
+    bench.say("ACK 1")
+    assert bench.say("REFUND 1 5.00") == "OK REFUND 1 5.00 NZD"
+    assert bench.say("STATUS 1") == "WAIT 1 REFUNDING 0"
+    assert not refunds_of(bench.journal, "1")["T1-1-n-A500"].acked

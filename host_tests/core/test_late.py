@@ -2,7 +2,7 @@
 
 from fakes import Bench, Ledger
 
-from centrapay import Refused
+from centrapay import Refused, SetupFault
 from kiosk.record import unpack
 
 
@@ -149,14 +149,38 @@ def test_the_next_sale_while_the_last_look_is_on_its_way_does_not_lose_it():
         assert bench.results("1") == ["EXPIRED", "PAID"], lost
 
 
-def test_late_news_that_flash_does_not_take_is_read_again_and_nothing_said_meanwhile():
+def test_late_news_waits_for_flash_and_needs_no_second_look():
     bench = expired()
     bench.say("ACK 1")
     pay_late(bench)
     bench.journal.full = True
     bench.run(60000)
     assert bench.results("1") == ["EXPIRED"] and bench.say("STATUS 1").startswith("RESULT 1 EXPIRED")
+    bench.ledger.down = True
     bench.journal.full = False
-    bench.run(30000)
+    bench.run(10000)
     assert bench.results("1") == ["EXPIRED", "PAID"]
     assert bench.journal.find("1").reason == "LATE" and bench.journal.find("1").owed
+
+
+def test_expired_that_was_never_said_gives_way_to_paid():
+    bench = Bench(Ledger(20000), expiry_s=20)
+    bench.say("SALE 1 5.00")
+    bench.run(3000)
+    bench.journal.full = True
+    while "EXPIRED" not in [ticket.sale.state for ticket in bench.desk._tickets()]:
+        bench.run(200)
+    pay_late(bench)
+    bench.run(15000)
+    bench.journal.full = False
+    bench.run(15000)
+    assert bench.results("1") == ["UNKNOWN", "PAID"]
+
+
+def test_the_last_look_at_an_old_sale_does_not_close_the_shop():
+    bench = expired()
+    bench.say("ACK 1")
+    for _ in range(30):
+        bench.ledger.fail["get"] = SetupFault("HTTP_404")
+        bench.run(10000, 1000)
+        assert bench.desk.setup_fault == ""

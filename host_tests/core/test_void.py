@@ -41,3 +41,24 @@ def test_a_box_that_may_not_void_finds_out_how_it_ended():
     bench.say("CANCEL 1")
     bench.run(600000, 500)
     assert bench.results("1") == ["UNKNOWN", "EXPIRED"]
+
+
+def test_a_void_goes_out_on_a_fresh_read():
+    bench = started()
+    sent = []
+    perform = bench.ledger.perform
+
+    def forbid(owner, verb, identity, now):
+        sent.append((verb, now))
+        if verb == "void":
+            raise SetupFault("HTTP_403")
+        return perform(owner, verb, identity, now)
+
+    bench.ledger.perform = forbid
+    bench.ledger.expires = False
+    bench.say("CANCEL 1")
+    bench.run(600000, 500)
+    voids = [at for at in range(1, len(sent)) if sent[at][0] == "void"]
+    assert len(voids) > 3
+    for at in voids:
+        assert sent[at - 1][0] == "get" and sent[at][1] - sent[at - 1][1] <= 500

@@ -11,17 +11,16 @@ from kiosk.record import MAX_RECORD, pack, unpack
 
 _KEEP = const(240)  # entries that outlive compaction: the last 200 sales, with room for refunds
 _BATCH = const(8)  # records read in one go
-_NOWHERE = const(0x3FFFFFFF)
+_UNRESOLVED = const(1)
+_SALE = const(2)
 
 
 def newest(journal, count):
     """Generator: the newest `count` entries as they are now, oldest first, and None in between."""
-    first = max(journal.next_seq() - count, 1)
-    places = array("I", [_NOWHERE] * (journal.next_seq() - first))
-    yield from _survey(journal.path, first, places, {})
-    for place in places:
-        if place != _NOWHERE:
-            yield _at(journal.path, place)
+    found = _Newest(count)
+    yield from _survey(journal.path, found)
+    for place in found.places():
+        yield _at(journal.path, place)
 
 
 def compacting(journal):
@@ -38,15 +37,11 @@ def compacting(journal):
 
 
 def _compact(journal, new, writes):
-    first = max(
-        min(journal.next_seq() - _KEEP, journal.last_sale), 1
-    )  # the last sale stays, under however many refunds
-    places = array("I", [_NOWHERE] * (journal.next_seq() - first))
-    older = {}  # unresolved, however old
-    yield from _survey(journal.path, first, places, older)
+    found = _Newest(_KEEP)
+    yield from _survey(journal.path, found)
     size = 0
     with open(new, "wb") as file:
-        for place in _chosen(older, places):
+        for place in found.all_places():
             sale = _at(journal.path, place)
             if sale is None:
                 raise JournalError("changed while it was read")
@@ -61,15 +56,15 @@ def _compact(journal, new, writes):
     journal.size = size
 
 
-def _survey(path, first, places, older):
-    """Generator: notes where each entry's last record begins; of those before `first` only the unresolved ones."""
+def _survey(path, found):
+    """Generator: notes in `found` where each entry's last record begins."""
     place = 0
     while place is not None:
-        place = _read(path, place, first, places, older)
+        place = _read(path, place, found)
         yield
 
 
-def _read(path, place, first, places, older):
+def _read(path, place, found):
     """Looks at a few records; returns where to go on, or None at the end."""
     try:
         with open(path, "rb") as file:
@@ -80,7 +75,7 @@ def _read(path, place, first, places, older):
                     return None
                 sale = unpack(line)
                 if sale is not None:
-                    _note(sale, place, first, places, older)
+                    found.note(sale, place)
                 place += len(line)
             return place
     except OSError as error:
@@ -89,22 +84,73 @@ def _read(path, place, first, places, older):
         raise JournalError(error.args[0])
 
 
-def _note(sale, place, first, places, older):
-    if sale.seq >= first:
-        if sale.seq - first < len(places):
-            places[sale.seq - first] = place
-    elif sale.is_unresolved:
-        older[sale.seq] = place
-    elif sale.seq in older:
-        del older[sale.seq]
+class _Newest:
+    """Where the last records of the newest `count` entries begin; of those before them what must not be lost.
 
+    Entries are counted, not their numbers: a number may have been used up by a write that failed.
+    """
 
-def _chosen(older, places):
-    for seq in sorted(older):
-        yield older[seq]
-    for place in places:
-        if place != _NOWHERE:
-            yield place
+    def __init__(self, count):
+        self._seqs = array("I", bytes(4 * count))  # ascending
+        self._places = array("I", bytes(4 * count))  # and marks in the two lowest bits
+        self._count = 0
+        self._older = {}  # by number: unresolved, however old
+        self._sale = 0  # of those before, the newest sale's number and place
+        self._sale_place = 0
+
+    def note(self, sale, place):
+        """A record, in the order of the file."""
+        place = place << 2 | (0 if sale.is_refund else _SALE) | (_UNRESOLVED if sale.is_unresolved else 0)
+        at = self._count
+        while at and self._seqs[at - 1] >= sale.seq:
+            at -= 1
+        if at < self._count and self._seqs[at] == sale.seq:
+            self._places[at] = place
+        elif self._count < len(self._seqs):
+            self._count += 1
+            self._move(self._count - 1, at, -1)
+            self._put(at, sale.seq, place)
+        elif at:
+            self._pass(self._seqs[0], self._places[0])
+            self._move(0, at - 1, 1)
+            self._put(at - 1, sale.seq, place)
+        else:
+            self._pass(sale.seq, place)
+
+    def _move(self, at, to, step):
+        while at != to:
+            self._put(at, self._seqs[at + step], self._places[at + step])
+            at += step
+
+    def _put(self, at, seq, place):
+        self._seqs[at] = seq
+        self._places[at] = place
+
+    def _pass(self, seq, place):
+        """This one is before the newest."""
+        if place & _UNRESOLVED:
+            self._older[seq] = place >> 2
+        elif seq in self._older:
+            del self._older[seq]
+        if place & _SALE and seq >= self._sale:
+            self._sale = seq
+            self._sale_place = place >> 2
+
+    def places(self):
+        """Of the newest, oldest first."""
+        for at in range(self._count):
+            yield self._places[at] >> 2
+
+    def all_places(self):
+        """Also of what is unresolved, however old, and of the last sale."""
+        for seq in sorted(self._older):
+            yield self._older[seq]
+        if self._sale and self._sale not in self._older and not self._has_sale():
+            yield self._sale_place
+        yield from self.places()
+
+    def _has_sale(self):
+        return any(self._places[at] & _SALE for at in range(self._count))
 
 
 def _at(path, place):

@@ -385,7 +385,8 @@ class Desk:
     def failed(self, owner, verb, error, now):
         """Takes the CentrapayError of a call that next_call gave."""
         self.revision += 1
-        if isinstance(error, SetupFault) and (owner is self._current or verb == "refund" or error.code == "HTTP_401"):
+        ours = owner is self._current and owner.sale.is_open or verb == "refund"
+        if isinstance(error, SetupFault) and (ours or error.code == "HTTP_401"):
             self._fault_until = now + _FAULT_SHOWN_MS
             self.setup_fault = error.code  # an old sale of another account is no reason to close the shop
         self._turns.failed(error, owner is not self._current, now)

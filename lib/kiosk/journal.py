@@ -32,7 +32,6 @@ class Journal:
         self.writes = 0  # since the start
         self._seen = bytearray(_SEEN_BYTES)  # a bit for each reference's hash: most sales are new, and need no search
         self._next_seq = 1
-        self.last_sale = 0  # its number
 
     def open(self):
         """Forgets an interrupted compaction and finds how the entries count. Raises JournalError."""
@@ -147,8 +146,6 @@ class Journal:
         self._seen[byte] |= bit
         if sale.seq >= self._next_seq:
             self._next_seq = sale.seq + 1
-        if sale.seq > self.last_sale and not sale.is_refund:
-            self.last_sale = sale.seq
 
     def _may_know(self, key):
         byte, bit = _place_of(key)

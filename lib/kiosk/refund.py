@@ -130,16 +130,20 @@ class Refund:
         self._unsaved = not write(self._journal, self.sale)
 
     def retry(self, now):
-        """One that failed is tried again under the same reference, once that is on flash. Raises JournalError."""
-        reason = self.sale.reason
-        self.sale.state = REFUNDING
-        self.sale.reason = ""
+        """One that failed is tried again under the same reference. Raises JournalError."""
+        self._lost = False  # its last answer was definite
+        self.start(now)
+
+    def start(self, now):
+        """It is due once it is on flash. Raises JournalError, and then it has failed, also on flash as soon as that
+        works again: what the write left there is not known, and must not be sent after a restart."""
+        sale = self.sale
+        sale.state, sale.reason, sale.acked = REFUNDING, "", False
         try:
-            self._journal.write(self.sale)
+            self._journal.write(sale)
         except (JournalError, MemoryError):
-            self.sale.state = REFUND_FAILED
-            self.sale.reason = reason
-            self._unsaved = True  # what flash holds now is not known
+            sale.state, sale.reason = REFUND_FAILED, "FLASH_FAULT"
+            self._unsaved = True
             raise
         self.again(now)
 

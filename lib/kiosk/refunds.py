@@ -20,7 +20,7 @@ class Refunds:
     def restore(self, record, now):
         """After a restart: one that was open is sent again under its reference, one not acknowledged told again."""
         record.owed = True  # its result may come while nothing can be said, and the power go again
-        self._all.append(Refund(record, self._journal, now, True))
+        self._all.append(Refund(record, self._journal, now, record.is_open))
 
     def recover(self, now):
         """A fault of ours ended the call in flight, if there was one."""
@@ -80,12 +80,9 @@ class Refunds:
             )
             record.id = sale.id
             record.code = sale.code
-        record.state = REFUNDING
-        record.reason = ""
-        record.acked = False
-        self._journal.write(record)
         refund = Refund(record, self._journal, now, was_open)
         self._all.append(refund)
+        refund.start(now)
         return refund
 
     def _known(self, external_ref):

@@ -88,6 +88,7 @@ class Payment:
         self._void_refused = False
         self._ask_activities = False
         self._recheck_at = None  # an expired request is read again: a provider may still have let the payment through
+        self._late = False  # it has, and flash did not take that yet
         self._strays = []  # further requests of this very sale, found by look-up, to be voided
         self._dice = binascii.crc32(sale.external_ref.encode()) & 0xFFFF
         if restored:
@@ -236,6 +237,9 @@ class Payment:
         if self._unsaved and now >= self._save_at:
             self._save_at = now + _SAVE_AGAIN_MS
             self._save()
+        elif self._late and now >= self._save_at:
+            self._save_at = now + _SAVE_AGAIN_MS
+            self._say_late(now)
         if not self.sale.is_open:
             self.unknown = self._unsaved and now >= self.finished_at + _UNSAVED_MS
             self.sale.owed = self.sale.owed or self.unknown
@@ -349,29 +353,32 @@ class Payment:
         if request.status != "paid":
             self._stop_watching()
             return
+        self.method = request.method
+        self._say_late(now)
+
+    def _say_late(self, now):
+        """It was paid after all. Where EXPIRED was said, that stands until flash has taken the better word."""
         sale = self.sale
+        said = not self._unsaved
         before = sale.acked, self.finished_at
-        if not self._unsaved:
-            self.method = request.method
-            sale.owed = True
-            self._finish(PAID, "LATE", now)
-            if not self._unsaved:
-                return
+        sale.owed = True
+        self._finish(PAID, "LATE", now)
+        self._late = said and self._unsaved
+        if self._late:
             self._unsaved = False
-        # What was said stands until flash takes what is to be said instead: it is read again.
-        sale.state, sale.reason, sale.watched = EXPIRED, "", True
-        sale.acked, self.finished_at = before
-        self._recheck_at = now + _SETUP_RETRY_MS
+            sale.state, sale.reason, sale.watched = EXPIRED, "", True
+            sale.acked, self.finished_at = before
+            self._recheck_at = now + _SETUP_RETRY_MS
 
     def _stop_watching(self):
         self._recheck_at = None
-        self.sale.watched = False
+        self._late = self.sale.watched = False
         write(self._journal, self.sale)  # where that fails it is only read once more after the next restart
 
     def _still_new(self, now):
         if self._closing:
             self._void_due = True
-            self._retry_after(now)
+            self._next_at = now  # what was just read is true for a moment only
         elif now >= self.deadline + _VOID_AFTER_MS:
             self._withdraw(EXPIRED, now)
         else:
