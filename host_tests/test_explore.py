@@ -160,6 +160,7 @@ def older_word_acknowledged(patch):
     def end_telling(self, telling, result, sale):
         self._write_ack(sale)
         telling.stop()
+        return True
 
     patch.setattr(desk.Desk, "_end_telling", end_telling)
 

@@ -238,6 +238,7 @@ def any_ack_is_of_the_newest_word(patch):
     def end_telling(self, telling, _result, sale):
         self._write_ack(sale)
         telling.stop()
+        return True
 
     patch.setattr(desk.Desk, "_end_telling", end_telling)
 

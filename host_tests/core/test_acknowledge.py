@@ -41,7 +41,7 @@ def acknowledged(bench, words):
 def test_unknown_acknowledged_after_it_was_resolved():
     bench = unknown()
     resolved(bench)
-    assert bench.say("ACK 1") == "OK ACK 1"
+    assert bench.say("ACK 1").startswith("RESULT 1 PAID"), "the answer to an older word is the newer one"
     assert acknowledged(bench, ["UNKNOWN", "PAID"])
 
 
@@ -272,6 +272,23 @@ def test_what_a_definite_answer_ended_is_not_lost_when_it_is_tried_again():
     bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
     bench.run(3000)
     assert bench.results("1") == ["REFUND_FAILED"] and not refunds_of(bench.journal, "1")["T1-1-n-A500"].is_open
+
+
+def test_after_a_power_cut_what_was_said_before_it_can_be_acknowledged():
+    for told_unknown in (False, True):
+        bench = unknown() if told_unknown else Bench()
+        if not told_unknown:
+            bench.say("SALE 1 12.34")
+            bench.run(2000)
+            bench.ledger.pay()
+        bench.run(20000)
+        assert bench.results("1")[-1] == "PAID"
+        cut(bench)
+        answer = bench.say("ACK 1")
+        if told_unknown:  # the box cannot know which of the words it was
+            assert answer.startswith("RESULT 1 PAID") and not bench.journal.find("1").acked
+            answer = bench.say("ACK 1")
+        assert answer == "OK ACK 1" and bench.journal.find("1").acked
 
 
 def test_a_failed_refund_acknowledged_and_tried_again_at_once_is_told_of():

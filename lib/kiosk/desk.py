@@ -107,6 +107,8 @@ class Desk:
         payment.recheck(now)
         ticket = Ticket(payment)
         ticket.telling.due(payment.result, now)
+        if not sale.owed:
+            ticket.telling.said = payment.result  # if the till has had a word before the power went, it was this
         self._unsettled.append(ticket)
         return ticket.telling
 
@@ -202,29 +204,30 @@ class Desk:
         return None if sale is None else self.known(sale.ref, now)
 
     def acknowledge(self, ref):
-        """The till has the result of this sale, or of its refund. Raises Refusal, JournalError."""
+        """The till has the result of this sale, or of its refund. -> None, or where it cannot have had the newest word
+        yet, and has still to hear it, the Payment or the refund's record. Raises Refusal, JournalError."""
         self.revision += 1
         refund = self._refunds.told(ref) if self._refunds is not None else None
         ticket = self._ticket(ref)
         if refund:
-            self._end_telling(refund.telling, refund.result, refund.sale)
-        elif ticket:
+            return None if self._end_telling(refund.telling, refund.result, refund.sale) else refund.sale
+        if ticket:
             if ticket.payment.in_progress:
                 raise Refusal("NOT_FINAL", ref)
-            self._end_telling(ticket.telling, ticket.payment.result, ticket.sale)
-        else:
-            sale = self._journal.find(ref)
-            if sale is None:
-                raise Refusal("NO_SUCH_SALE", ref)
-            self._write_ack(sale)
+            return None if self._end_telling(ticket.telling, ticket.payment.result, ticket.sale) else ticket.payment
+        sale = self._journal.find(ref)
+        if sale is None:
+            raise Refusal("NO_SUCH_SALE", ref)
+        self._write_ack(sale)
 
     def _end_telling(self, telling, result, sale):
-        """An acknowledgement of an older word than `result` settles nothing: the newer one is still to be said."""
+        """Whether an acknowledgement is of `result`: one of an older word settles nothing."""
         if telling.said != result:
-            return
+            return False
         if result == sale.state:
             self._write_ack(sale)
         telling.stop()
+        return True
 
     def _write_ack(self, sale):
         if sale.is_open or sale.acked:

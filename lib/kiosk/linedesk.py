@@ -103,8 +103,10 @@ class LineDesk(Desk):
         if verb == "REFUND":
             return self._refund(command, now)
         if verb == "ACK":
-            self.acknowledge(ref)
-            return "OK ACK " + ref
+            known = self.acknowledge(ref)
+            if known is None:
+                return "OK ACK " + ref
+            return self._report(known, now) if isinstance(known, Payment) else self._report_refund(known)
         if verb == "JOURNAL":
             return self._list(command.amount or _LISTED)
         return self._info()
@@ -136,8 +138,7 @@ class LineDesk(Desk):
         known = self.known(ref, now)
         refund = self._refunds.status(ref, record_of(known)) if self._refunds is not None else None
         if refund is not None:
-            word = self._refunds.hear(refund)
-            return result_line(refund, word) if word else "WAIT " + ref + " REFUNDING 0"
+            return self._report_refund(refund)
         if known is None:
             raise Refusal("NO_SUCH_SALE", ref)
         return self._report(known, now)
@@ -157,6 +158,10 @@ class LineDesk(Desk):
         elif self.setup_fault:
             state = "NOT_READY " + self.setup_fault  # a sale may still be tried: the fault may have been mended
         return "INFO tillpane " + VERSION + " " + self._terminal + " " + self._currency + " " + state
+
+    def _report_refund(self, record):
+        word = self._refunds.hear(record)
+        return result_line(record, word) if word else "WAIT " + record.ref + " REFUNDING 0"
 
     def _report(self, known, now):
         if isinstance(known, Payment):

@@ -19,8 +19,12 @@ class Refunds:
 
     def restore(self, record, now):
         """After a restart: one that was open is sent again under its reference, one not acknowledged told again."""
-        record.owed = True  # its result may come while nothing can be said, and the power go again
-        self._all.append(Refund(record, self._journal, now, record.is_open))
+        refund = Refund(record, self._journal, now, record.is_open)
+        if record.is_open:
+            record.owed = True  # its result may come while nothing can be said, and the power go again
+        elif not record.owed:
+            refund.telling.said = refund.result  # if the till has had a word before the power went, it was this
+        self._all.append(refund)
 
     def recover(self, now):
         """A fault of ours ended the call in flight, if there was one."""
