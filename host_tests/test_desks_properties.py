@@ -24,8 +24,8 @@ from centrapay import RateLimited, Refused, SetupFault
 from kiosk import desk, view
 from kiosk.displaydesk import DisplayDesk
 from kiosk.glassdesk import GlassDesk
-from kiosk.sale import Payment
 from kiosk.terminaldesk import TerminalDesk
+from seeds import result_not_owed_after_a_restart
 from till.watcher import Watcher
 
 AMOUNTS = (1234, 1500)
@@ -506,13 +506,7 @@ def receipt_is_paid_twice(patch):
 
 
 def results_are_not_owed(patch):
-    real = Payment._restore
-
-    def restore(self, now):
-        real(self, now)
-        self.sale.owed = False
-
-    patch.setattr(Payment, "_restore", restore)
+    result_not_owed_after_a_restart(patch)
     patch.setattr(desk, "write", lambda journal, sale: False)  # what is set aside for the next sale
 
 

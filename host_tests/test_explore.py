@@ -12,6 +12,7 @@ from kiosk import desk, record, sale
 from kiosk.refund import Refund
 from kiosk.refunds import Refunds
 from kiosk.sale import Payment
+from seeds import older_word_acknowledged, result_not_owed_after_a_restart
 from till import line as till_line
 
 DEPTH = int(os.environ.get("TILLPANE_DEPTH", "5"))
@@ -154,25 +155,6 @@ def lost_refund_is_failed(patch):
 def refunds_not_added_up(patch):
     real = Refunds._look_up
     patch.setattr(Refunds, "_look_up", lambda self, ref, external_ref: (real(self, ref, external_ref)[0], 0))
-
-
-def older_word_acknowledged(patch):
-    def end_telling(self, telling, result, sale):
-        self._write_ack(sale)
-        telling.stop()
-        return True
-
-    patch.setattr(desk.Desk, "_end_telling", end_telling)
-
-
-def result_not_owed_after_a_restart(patch):
-    real = Payment._restore
-
-    def restore(self, now):
-        real(self, now)
-        self.sale.owed = False
-
-    patch.setattr(Payment, "_restore", restore)
 
 
 def late_word_not_said(patch):

@@ -239,16 +239,19 @@ class Desk:
             sale.acked = False
             raise Refusal("NOT_READY", "FLASH_FAULT")
 
-    def refund(self, ref, amount, name, now):
-        """Refunds a paid sale, or so much of it; name tells several of one sale apart. -> the refund's record
+    def sold(self, ref, now):
+        """The Sale of this reference. Raises Refusal, JournalError."""
+        known = self.known(ref, now)
+        if known is None:
+            raise Refusal("NO_SUCH_SALE", ref)
+        return record_of(known)
+
+    def refund(self, sale, amount, name, now):
+        """Refunds this sale, or so much of it; name tells several of one sale apart. -> the refund's record
 
         Raises Refusal, JournalError.
         """
         self.revision += 1
-        known = self.known(ref, now)
-        if known is None:
-            raise Refusal("NO_SUCH_SALE", ref)
-        sale = record_of(known)
         amount = amount or sale.amount
         waited = self._refunds.waited_for(sale, amount, name) if self._refunds is not None else None
         if waited is not None:
@@ -257,8 +260,8 @@ class Desk:
         if busy:
             raise Refusal("BUSY", busy + " is still under way")
         if sale.state != PAID:
-            raise Refusal("NOT_PAID", ref)
-        ticket = self._ticket(ref)
+            raise Refusal("NOT_PAID", sale.ref)
+        ticket = self._ticket(sale.ref)
         if ticket is not None:
             self._end_telling(ticket.telling, PAID, sale)  # who asks for a refund knows that it was paid
         return self._with_refunds().start(sale, amount, name, self.blocked, now)

@@ -123,9 +123,9 @@ class LineDesk(Desk):
         return "OK SALE " + sum_of(known.sale)
 
     def _refund(self, command, now):
-        sale = record_of(self.known(command.ref, now))
-        amount = amount_in(command.written, sale.currency) if sale is not None and command.written else 0
-        record = self.refund(command.ref, amount, command.refund_ref, now)
+        sale = self.sold(command.ref, now)
+        amount = amount_in(command.written, sale.currency) if command.written else 0
+        record = self.refund(sale, amount, command.refund_ref, now)
         if self._refunds.hear(record) == REFUNDED:
             return result_line(record, REFUNDED)
         return "OK REFUND " + sum_of(record)

@@ -92,11 +92,10 @@ class TerminalDesk(GlassDesk):
         elif kind == "CANCEL":
             self.hold(now)
         elif kind == "REFUND":
-            ref = self._ref_of(request, now)
-            sale = record_of(self.known(ref, now))
-            if request.amount and sale is not None and sale.currency != (request.currency or self._currency):
+            sale = self.sold(self._ref_of(request, now), now)
+            if request.amount and sale.currency != (request.currency or self._currency):
                 raise Refusal("AMOUNT", sale.currency)
-            self._asked = self.refund(ref, request.amount, "", now)
+            self._asked = self.refund(sale, request.amount, "", now)
         elif kind == "LAST":
             known = self.last(now)
             if known is None:
