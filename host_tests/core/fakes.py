@@ -84,7 +84,7 @@ class Ledger:
     """Centrapay's side, by the facts: void refunds what was paid; an expired request cannot be voided.
 
     `lose` holds verbs whose next answer is lost after the work was done; `drop` those that do not get there at all;
-    `fail` maps a verb to the error of its next call.
+    `fail` maps a verb to the error of its next call, `refuse` to the error of every call.
     """
 
     def __init__(self, expiry_ms=120000):
@@ -93,6 +93,7 @@ class Ledger:
         self.lose = []
         self.drop = []
         self.fail = {}
+        self.refuse = {}
         self.down = False
         self.calls = []
         self.refunds = {}
@@ -114,6 +115,8 @@ class Ledger:
             raise Unknown("no route", False)
         if verb in self.fail:
             raise self.fail.pop(verb)
+        if verb in self.refuse:
+            raise self.refuse[verb]
         for request in self.requests.values():
             if request[0] == "new" and now >= request[4] and self.expires:
                 request[0] = "expired"
@@ -257,3 +260,31 @@ class Bench:
             if parts[0] == "RESULT" and parts[1] == ref and (not words or words[-1] != parts[2]):
                 words.append(parts[2])
         return words
+
+
+def started(**options):
+    """A bench whose sale 1 has its code on the glass."""
+    bench = Bench(**options)
+    assert bench.say("SALE 1 12.34") == "OK SALE 1 12.34 NZD"
+    bench.run(3000)
+    return bench
+
+
+def paid(**options):
+    """A bench whose sale 1 is paid, and the till has said that it knows."""
+    bench = Bench(**options)
+    bench.say("SALE 1 12.34")
+    bench.run(2000)
+    bench.ledger.pay()
+    bench.run(2000)
+    bench.say("ACK 1")
+    bench.heard.clear()
+    return bench
+
+
+def restarted(bench):
+    """Another bench after a power cut: the same shop and flash, and a till that has heard nothing yet."""
+    again = Bench(bench.ledger, FlashJournal(bench.journal.records), bench.can_find, bench.expiry_s)
+    again.now = bench.now
+    again.boot()
+    return again

@@ -1,6 +1,6 @@
 """An ACK settles the word that the till had last, and never one that was not said yet."""
 
-from fakes import Bench, FlashJournal, Ledger, refunds_of
+from fakes import Bench, FlashJournal, Ledger, paid, refunds_of
 
 from centrapay import Refused
 from kiosk.journal import JournalError
@@ -16,6 +16,19 @@ def unknown():
     bench.run(140000)
     assert bench.results("1") == ["UNKNOWN"]
     bench.ledger.down = False
+    return bench
+
+
+def unknown_for_want_of_flash():
+    """A sale that was paid while flash was full: PAID cannot be said before it is written down."""
+    bench = Bench()
+    bench.say("SALE 1 12.34")
+    bench.run(3000)
+    bench.ledger.pay()
+    bench.journal.full = True
+    bench.run(12000)
+    assert bench.results("1") == ["UNKNOWN"]
+    bench.journal.full = False
     return bench
 
 
@@ -57,27 +70,14 @@ def test_unknown_acknowledged_while_the_next_sale_keeps_its_result_back():
 
 
 def test_unknown_acknowledged_before_flash_took_the_result():
-    bench = Bench()
-    bench.say("SALE 1 12.34")
-    bench.run(3000)
-    bench.ledger.pay()
-    bench.journal.full = True
-    bench.run(13500)
-    assert bench.results("1") == ["UNKNOWN"]
+    bench = unknown_for_want_of_flash()
     assert bench.heard[-1].endswith(" -"), "a reason would tell what is not on flash"
-    bench.journal.full = False
     bench.say("ACK 1")
     assert acknowledged(bench, ["UNKNOWN", "PAID"])
 
 
 def test_unknown_for_want_of_flash_is_owed_over_a_power_cut():
-    bench = Bench()
-    bench.say("SALE 1 12.34")
-    bench.run(3000)
-    bench.ledger.pay()
-    bench.journal.full = True
-    bench.run(12000)
-    bench.journal.full = False
+    bench = unknown_for_want_of_flash()
     bench.say("SALE 2 1.00")
     bench.run(8000)
     bench.boot()
@@ -114,13 +114,7 @@ def test_a_word_that_was_asked_for_can_be_acknowledged():
 
 
 def refunding():
-    bench = Bench()
-    bench.say("SALE 1 12.34")
-    bench.run(2000)
-    bench.ledger.pay()
-    bench.run(2000)
-    bench.say("ACK 1")
-    bench.heard.clear()
+    bench = paid()
     bench.say("REFUND 1 5.00")
     return bench
 

@@ -1,16 +1,9 @@
 """How often the API is called: quick where it matters, less where displays share an account, never against a 429."""
 
-from fakes import Bench, FlashJournal
+from fakes import Bench, FlashJournal, started
 
 from centrapay import RateLimited, SetupFault, Unknown
 from kiosk.record import PAYABLE, Sale
-
-
-def started(**options):
-    bench = Bench(**options)
-    bench.say("SALE 1 12.34")
-    bench.run(3000)
-    return bench
 
 
 def polled(bench, ms):

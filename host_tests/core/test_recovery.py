@@ -1,23 +1,9 @@
 """What must come out right after power cuts, lost answers, old records and jumping clocks."""
 
-from fakes import Bench, FlashJournal
+from fakes import Bench, restarted, started
 
 from centrapay import Refused, SetupFault, Unknown
 from kiosk.record import NEW, PAYABLE, VOID_SENT, VOIDING
-
-
-def started(**options):
-    bench = Bench(**options)
-    bench.say("SALE 1 12.34")
-    bench.run(3000)
-    return bench
-
-
-def restarted(bench):
-    again = Bench(bench.ledger, FlashJournal(bench.journal.records), bench.can_find, bench.expiry_s)
-    again.now = bench.now
-    again.boot()
-    return again
 
 
 def paid_then_void_cut(answered_status="paid"):
@@ -64,15 +50,7 @@ def test_paid_while_a_cancel_was_only_wanted_is_paid_after_a_power_cut():
 
 def test_void_window_exceeded_after_a_lost_void_asks_what_happened():
     bench = paid_then_void_cut()
-    perform = bench.ledger.perform
-
-    def too_late(owner, verb, identity, now):
-        if verb == "void":
-            bench.ledger.calls.append(verb)
-            raise Refused("VOID_WINDOW_EXCEEDED")
-        return perform(owner, verb, identity, now)
-
-    bench.ledger.perform = too_late
+    bench.ledger.refuse["void"] = Refused("VOID_WINDOW_EXCEEDED")
     bench.run(30000)
     assert bench.results("1")[-1:] == ["CANCELLED"] and "PAID" not in bench.results("1")
     assert bench.heard[-1].endswith("PAID_THEN_REFUNDED")
@@ -107,15 +85,7 @@ def quiet(bench):
 def test_void_window_exceeded_while_still_new_does_not_hammer():
     bench = restarted(started())
     bench.ledger.expires = False
-    perform = bench.ledger.perform
-
-    def too_late(owner, verb, identity, now):
-        if verb == "void":
-            bench.ledger.calls.append(verb)
-            raise Refused("VOID_WINDOW_EXCEEDED")
-        return perform(owner, verb, identity, now)
-
-    bench.ledger.perform = too_late
+    bench.ledger.refuse["void"] = Refused("VOID_WINDOW_EXCEEDED")
     bench.run(60000)
     assert bench.results("1") == ["UNKNOWN"]
     quiet(bench)

@@ -1,28 +1,10 @@
 """Refunds against lost answers, power cuts, repeats and sums that are too large."""
 
-from fakes import Bench, FlashJournal, refunds_of
+from fakes import Bench, FlashJournal, paid, refunds_of, restarted
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
 from kiosk.journal import Journal, remove
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING
-
-
-def paid(journal=None):
-    bench = Bench(journal=journal)
-    bench.say("SALE 1 12.34")
-    bench.run(2000)
-    bench.ledger.pay()
-    bench.run(2000)
-    bench.say("ACK 1")
-    bench.heard.clear()
-    return bench
-
-
-def restarted(bench):
-    again = Bench(bench.ledger, FlashJournal(bench.journal.records))
-    again.now = bench.now
-    again.boot()
-    return again
 
 
 def returned(bench):
@@ -241,7 +223,7 @@ def test_a_sale_may_have_more_refunds_than_their_records_fit_the_heap():
     remove(journal.path)
     journal.open()
     try:
-        bench = paid(journal)
+        bench = paid(journal=journal)
         for i in range(120):
             bench.say("REFUND 1 0.10 n%d" % i)
             bench.run(1000)

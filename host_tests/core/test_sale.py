@@ -1,15 +1,8 @@
 """The sale against every outcome the API can give, with the money rules as assertions."""
 
-from fakes import Bench, FlashJournal
+from fakes import Bench, FlashJournal, restarted, started
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
-
-
-def started(**options):
-    bench = Bench(**options)
-    assert bench.say("SALE 1 12.34") == "OK SALE 1 12.34 NZD"
-    bench.run(3000)
-    return bench
 
 
 def test_paid():
@@ -304,13 +297,6 @@ def test_full_flash_refuses_a_sale():
     bench.journal.full = True
     assert bench.say("SALE 1 12.34").startswith("ERR NOT_READY FLASH_FAULT")
     assert bench.desk.next_call(bench.now) is None
-
-
-def restarted(bench):
-    again = Bench(bench.ledger, FlashJournal(bench.journal.records), bench.can_find, bench.expiry_s)
-    again.now = bench.now
-    again.boot()
-    return again
 
 
 def test_power_cut_while_payable_is_voided():

@@ -1,15 +1,8 @@
 """Whatever a void is answered with, the request is read before the next: void refunds what was paid."""
 
-from fakes import Bench
+from fakes import started
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
-
-
-def started(**options):
-    bench = Bench(**options)
-    assert bench.say("SALE 1 12.34") == "OK SALE 1 12.34 NZD"
-    bench.run(3000)
-    return bench
 
 
 def test_after_any_answer_to_a_void_it_is_read_before_the_next():
@@ -29,15 +22,7 @@ def test_after_any_answer_to_a_void_it_is_read_before_the_next():
 
 def test_a_box_that_may_not_void_finds_out_how_it_ended():
     bench = started()
-    perform = bench.ledger.perform
-
-    def forbid(owner, verb, identity, now):
-        if verb == "void":
-            bench.ledger.calls.append(verb)
-            raise SetupFault("HTTP_403")
-        return perform(owner, verb, identity, now)
-
-    bench.ledger.perform = forbid
+    bench.ledger.refuse["void"] = SetupFault("HTTP_403")
     bench.say("CANCEL 1")
     bench.run(600000, 500)
     assert bench.results("1") == ["UNKNOWN", "EXPIRED"]
@@ -48,13 +33,12 @@ def test_a_void_goes_out_on_a_fresh_read():
     sent = []
     perform = bench.ledger.perform
 
-    def forbid(owner, verb, identity, now):
+    def note(owner, verb, identity, now):
         sent.append((verb, now))
-        if verb == "void":
-            raise SetupFault("HTTP_403")
         return perform(owner, verb, identity, now)
 
-    bench.ledger.perform = forbid
+    bench.ledger.perform = note
+    bench.ledger.refuse["void"] = SetupFault("HTTP_403")
     bench.ledger.expires = False
     bench.say("CANCEL 1")
     bench.run(600000, 500)
