@@ -385,8 +385,9 @@ class Answer:
             if _lists_close(buf, start, end):
                 self.keep = False
         else:
-            seconds = _number(buf, start, end, 86400)
-            self.retry_after = None if seconds < 0 else seconds  # a date: not worth parsing, callers have a default
+            # Callers have a default for a date, and a limit that eight digits are beyond.
+            seconds = _number(buf, start, min(end, start + 8), 99999999)
+            self.retry_after = None if seconds < 0 else seconds
 
     def _end_of_head(self):
         if self._state == _TRAILER:

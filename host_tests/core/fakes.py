@@ -141,11 +141,12 @@ class Ledger:
             ]
             return Answer(identity, "new")
         if verb == "find":
-            return [
+            hits = [
                 Hit(key, self.requests[key][0])
                 for key in sorted(self.requests)
                 if self.requests[key][1] == sale.external_ref
             ]
+            return [hit for hit in hits if hit.status == "paid"] + [hit for hit in hits if hit.status != "paid"]
         request = self.requests[identity]
         if verb == "get":
             return Answer(identity, request[0], request[7], "Test dollars" if request[5] else "")

@@ -207,14 +207,54 @@ def test_find_needs_its_list():
     def find(centrapay):
         return centrapay.find("T-1", 1234, "NZD")
 
-    for body in ("{}", "[]", '{"error":"x"}', '{"x":{"items":[]}}'):
+    for body in ("{}", "[]", '{"error":"x"}', '{"x":{"items":[]}}', '{"items":"x"}', '{"items":1}'):
         assert isinstance(error_of(Wire(body=body), find), Unknown), body
+    assert isinstance(error_of(Wire(body='{"items":[],"pageKey":"more"}'), find), Unknown)
+    assert run(find(api(Wire(body='{"items":[],"pageKey":""}')))) == []
+
+
+def test_a_hit_that_is_not_understood_is_not_nothing():
+    for hit in ("{}", '{"paymentRequestId":"x"}', "null", "[]", "7", '{"id":"a","status":"new"}'):
+        error = error_of(Wire(body='{"items":[' + hit + "]}"), lambda c: c.find("T-1", 1234, "NZD"))
+        assert isinstance(error, Unknown), hit
+
+
+def test_no_hit_is_believed_before_its_reference():
+    """Whichever of them would be gone on with, or be voided."""
+    item = '{"id":"%s","status":"%s"%s,"value":{"amount":"1234","currency":"NZD"}}'
+
+    def items(*hits):
+        return '{"items":[' + ",".join(item % hit for hit in hits) + "]}"
+
+    def find(centrapay):
+        return centrapay.find("T-1", 1234, "NZD")
+
+    ours, other = answer(identity="ours"), answer("paid", identity="other").replace('"T-1"', '"T-77"')
+    for status in ("new", "paid"):
+        looked_up = items(("ours", "new", ""), ("other", status, ""))
+        assert isinstance(error_of(Wires(looked_up, ours, other), find), Unknown), status
+        assert isinstance(error_of(Wires(looked_up, other, ours), find), Unknown), status
+    named = items(("ours", "new", ',"externalRef":"T-1"'), ("other", "new", ',"externalRef":"T-77"'))
+    assert isinstance(error_of(Wire(body=named), find), Unknown)
+    wire = Wires(
+        items(("a", "cancelled", ""), ("b", "new", ""), ("c", "paid", "")),
+        answer("paid", identity="c"),
+        answer(identity="b"),
+    )
+    assert [hit.id for hit in run(find(api(wire)))] == ["c", "b", "a"] and not wire.bodies
 
 
 def test_activities():
     body = '{"items":[{"type":"%s","paymentRequestId":"' + ID + '"},{"type":"payment"},{"type":"request"}]}'
     assert run(api(Wire(body=body % "refund")).activities(ID)) == (True, True)
     assert run(api(Wire(body=body % "paid")).activities(ID)) == (True, False)
+
+
+def test_activities_of_another_request_are_not_ours():
+    body = (
+        '{"items":[{"type":"cancellation","paymentRequestId":"%s"},{"type":"refund","paymentRequestId":"other"}]}' % ID
+    )
+    assert isinstance(error_of(Wire(body=body), lambda c: c.activities(ID)), Unknown)
 
 
 def test_refund():

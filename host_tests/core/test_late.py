@@ -1,8 +1,8 @@
 """A provider that lets a payment through after the request had expired, and what may lie between. Found by the soak."""
 
-from fakes import Bench, Ledger
+from fakes import Answer, Bench, Ledger
 
-from centrapay import Refused, SetupFault
+from centrapay import Refused, SetupFault, Unknown
 from kiosk.record import unpack
 
 
@@ -184,3 +184,63 @@ def test_the_last_look_at_an_old_sale_does_not_close_the_shop():
         bench.ledger.fail["get"] = SetupFault("HTTP_404")
         bench.run(10000, 1000)
         assert bench.desk.setup_fault == ""
+
+
+def voids_expired(bench):
+    """A server that refuses a void by its clock, while the status still says new."""
+    bench.ledger.expires = False
+    bench.ledger.refuse["void"] = Refused("REQUEST_EXPIRED")
+
+
+def test_a_status_that_lags_behind_the_expiry_is_read_again():
+    for paid_after in (12000, 25000, 60000, 600000):
+        bench = Bench(Ledger(20000), expiry_s=20)
+        voids_expired(bench)
+        bench.say("SALE 1 5.00")
+        bench.run(20000 + paid_after)
+        assert bench.results("1") == ["EXPIRED"]
+        bench.ledger.pay()
+        bench.run(600000, 500)
+        assert bench.results("1") == ["EXPIRED", "PAID"], paid_after
+        assert bench.journal.find("1").reason == "LATE"
+
+
+def test_a_status_that_stays_new_after_the_expiry_is_read_ever_more_seldom_and_not_for_ever():
+    bench = Bench(Ledger(20000), expiry_s=20)
+    voids_expired(bench)
+    bench.say("SALE 1 5.00")
+    bench.run(40000)
+    bench.say("ACK 1")
+    bench.ledger.calls.clear()
+    bench.run(5600000, 1000)
+    assert 5 <= len(bench.ledger.calls) <= 20, len(bench.ledger.calls)
+    bench.ledger.calls.clear()
+    bench.run(3600000, 1000)
+    assert not bench.ledger.calls
+
+
+def test_a_look_on_its_way_when_flash_works_again_tells_the_late_payment_once():
+    for outcome in ("paid", "lost", "new"):
+        bench = expired()
+        bench.say("ACK 1")
+        pay_late(bench)
+        bench.journal.full = True
+        bench.run(20000)
+        while bench.desk.next_call(bench.now) is None:
+            bench.now += 100
+        bench.journal.full = False
+        bench.now += 6000
+        bench.desk.tick(bench.now)
+        ticket = bench.desk._ticket("1")
+        if outcome == "lost":
+            bench.desk.failed(ticket, "get", Unknown("timeout"), bench.now)
+        else:
+            bench.desk.answered(ticket, "get", Answer("id000", outcome), bench.now)
+        bench.run(100)
+        assert bench.heard[-1].startswith("RESULT 1 PAID"), outcome
+        bench.say("ACK 1")
+        assert bench.journal.find("1").acked and bench.journal.find("1").state == "PAID", outcome
+        bench.heard.clear()
+        bench.ledger.calls.clear()
+        bench.run(60000)
+        assert bench.heard == [] and bench.ledger.calls == [], outcome

@@ -259,3 +259,18 @@ def test_a_restored_sale_is_never_drawn():
         bench = restarted(bench)
         bench.run(5000)
         assert not bench.shown and bench.results("1") == ["CANCELLED"], state
+
+
+def test_a_look_up_that_never_answers_ends_once_what_was_never_shown_is_dead():
+    for restart in (False, True):
+        bench = Bench(expiry_s=20)
+        bench.ledger.lose = ["create"]
+        bench.ledger.refuse["find"] = Unknown("HTTP 500", True)
+        bench.say("SALE 1 12.34")
+        bench.run(40000)
+        assert bench.results("1") == ["UNKNOWN"]
+        if restart:
+            bench = restarted(bench)
+        bench.run(85000)
+        assert bench.results("1")[-1] == "FAILED" and bench.journal.find("1").reason == "NEVER_SHOWN"
+        assert bench.ledger.calls.count("create") == 1 and bench.shown == []

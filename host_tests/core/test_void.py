@@ -46,3 +46,23 @@ def test_a_void_goes_out_on_a_fresh_read():
     assert len(voids) > 3
     for at in voids:
         assert sent[at - 1][0] == "get" and sent[at][1] - sent[at - 1][1] <= 500
+
+
+def test_voids_that_get_no_answer_come_ever_more_seldom():
+    for paid in (False, True):
+        bench = started()
+        bench.ledger.expires = False
+        bench.ledger.refuse["void"] = Unknown("HTTP 500", True)
+        bench.say("CANCEL 1")
+        bench.run(2000)
+        if paid:
+            bench.ledger.pay()
+        bench.run(60000)
+        assert bench.results("1") == ["UNKNOWN"]
+        bench.say("ACK 1")
+        bench.ledger.calls.clear()
+        bench.run(3600000, 500)
+        assert 50 <= len(bench.ledger.calls) <= 300, len(bench.ledger.calls)
+        bench.ledger.refuse.clear()
+        bench.run(40000)
+        assert bench.results("1") == ["UNKNOWN", "CANCELLED"]

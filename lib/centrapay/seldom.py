@@ -35,47 +35,52 @@ async def refund(api, identity, amount, currency, external_ref):
 
 
 async def find(api, external_ref, amount, currency):
-    """Requests with this external reference and amount. -> list of at most 4 Found. Needs the merchant account.
+    """Requests with this external reference and amount. -> list of at most 4 Found, first the one to go on with: one
+    that was paid, else one that can be. Needs the merchant account.
 
-    The look-up's reduced objects carry no reference. So the first is read in full before any is believed: an answer
-    that belongs to another question must not make another sale's request ours.
+    The look-up's reduced objects carry no reference. So those that matter are read in full before any is believed: an
+    answer that belongs to another question must not make another sale's request ours.
     """
-    paths = []
-    for i in range(_FOUND_MAX):
-        paths += [
-            field % i
-            for field in ("items[%d].id", "items[%d].status", "items[%d].value.amount", "items[%d].value.currency")
-        ]
-    paths += ["message", "items", "items[0].externalRef"]
-    picked = Picker(tuple(paths))
+    fields = ("id", "status", "value.amount", "value.currency", "externalRef")
+    paths = ["items[%d]%s" % (i, field and "." + field) for i in range(_FOUND_MAX) for field in ("",) + fields]
+    picked = Picker(tuple(paths) + ("items", "pageKey", "message"))
     path = BASE + "/external-ref/" + _percent(external_ref) + "?merchantAccountId=" + _percent(api.account)
     await api.call("GET", path, api.headers, None, picked, _FIND_MS)
-    if not picked.began("items"):
-        raise Unknown("look-up answered without a list")
-    if picked["items[0].externalRef"] not in (external_ref, None):
-        raise Unknown("look-up answered with another sale")
     found = []
+    doubted = []
     for i in range(_FOUND_MAX):
-        identity = picked[paths[i * 4]]
-        if identity is None:
+        if not picked.began("items[%d]" % i):
             break
-        if not is_id(identity) or picked[paths[i * 4 + 2]] != str(amount) or picked[paths[i * 4 + 3]] != currency:
+        identity, status, *value, reference = [picked["items[%d].%s" % (i, field)] for field in fields]
+        if not is_id(identity) or value != [str(amount), currency] or reference not in (external_ref, None):
             raise Unknown("look-up answered with another sale")
-        found.append(Found(identity, picked[paths[i * 4 + 1]]))
-    if found and picked["items[0].externalRef"] is None:
-        await api.call("GET", BASE + "/" + found[0].id, api.poll_headers, None, api.request, GET_MS)
-        api.checked(found[0].id, external_ref, amount, currency)
+        found.append(Found(identity, status))
+        if reference is None:
+            doubted.append(identity)
+    if not found and (not picked.began("items") or picked["items"] is not None or picked["pageKey"]):
+        raise Unknown("look-up answered without a list")
+    found.sort(key=_usefulness)
+    doubted = [hit.id for hit in found if hit.id in doubted and (hit is found[0] or hit.status == "new")]
+    for identity in doubted:
+        await api.call("GET", BASE + "/" + identity, api.poll_headers, None, api.request, GET_MS // len(doubted))
+        api.checked(identity, external_ref, amount, currency)
     return found
+
+
+def _usefulness(hit):
+    return 0 if hit.status == "paid" else 1 if hit.status == "new" else 2
 
 
 async def activities(api, identity):
     """What happened to a request's money. -> (was paid, was refunded)"""
-    paths = ["items[%d].type" % i for i in range(_ACTIVITIES_MAX)]
-    picked = Picker(tuple(paths) + ("items[0].paymentRequestId", "message"))
+    paths = ["items[%d].%s" % (i, field) for i in range(_ACTIVITIES_MAX) for field in ("type", "paymentRequestId")]
+    picked = Picker(tuple(paths) + ("message",))
     await api.call("GET", BASE + "/" + identity + "/activities", api.headers, None, picked, CHANGE_MS)
-    if picked["items[0].paymentRequestId"] not in (identity, None):
-        raise Unknown("activities of another request")
-    types = [picked[path] for path in paths]
+    types = []
+    for i in range(0, len(paths), 2):
+        if picked[paths[i + 1]] not in (identity, None):
+            raise Unknown("activities of another request")
+        types.append(picked[paths[i]])
     if types[0] is None:
         raise Unknown("no activities")
     return "payment" in types or "paid" in types, "refund" in types
