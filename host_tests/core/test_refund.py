@@ -388,3 +388,31 @@ def test_some_proxys_400_after_a_lost_answer_is_no_word_on_the_money():
     bench.ledger.fail["refund"] = Refused("BAD_REQUEST")
     bench.run(2000)
     assert bench.results("1")[-1] == "REFUND_FAILED"  # of one that was never lost it is definite
+
+
+def test_one_that_was_made_while_flash_was_full_has_not_failed_when_it_is_repeated():
+    for error in (None, SetupFault("HTTP_401")):
+        bench = paid()
+        bench.say("REFUND 1 5.00")
+        bench.journal.full = True
+        bench.run(62000)
+        assert bench.results("1") == ["REFUND_UNKNOWN"] and returned(bench) == 500
+        bench.journal.full = error is None
+        if error:
+            bench.ledger.refuse["refund"] = error
+        assert bench.say("REFUND 1 5.00") == "OK REFUND 1 5.00 NZD"
+        bench.journal.full = False
+        bench.run(8000)
+        assert bench.results("1") == ["REFUND_UNKNOWN", "REFUNDED"]
+        assert bench.say("REFUND 1 12.34 B").startswith("ERR AMOUNT")
+
+
+def test_one_that_met_the_next_sale_is_told_after_a_power_cut():
+    bench = paid()
+    bench.say("REFUND 1 5.00")
+    bench.perform(*bench.desk.next_call(bench.now))
+    assert bench.say("SALE 2 3.00") == "OK SALE 2 3.00 NZD" and bench.results("1") == []
+    bench.run(2000)
+    bench = restarted(bench)
+    bench.run(60000)
+    assert bench.results("1") == ["REFUNDED"]

@@ -46,6 +46,12 @@ class Refund:
             return ""
         return "REFUND_UNKNOWN" if self.sale.is_open or self._unsaved else self.sale.state
 
+    @property
+    def is_untold(self):
+        """Whether it has a definite result that nobody may have heard of, and a restart would not tell."""
+        sale = self.sale
+        return not (sale.is_open or self._unsaved or sale.acked or sale.owed or self.telling.times)
+
     def due_in(self, now):
         """Milliseconds until the call is due, or None if there is none to come."""
         if self._in_flight or not self.sale.is_open:

@@ -5,6 +5,7 @@ from micropython import const
 from kiosk.desk import Refusal
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING, Sale
 from kiosk.refund import Refund
+from kiosk.sale import write
 from till.amount import plain
 
 _MOST = const(8)
@@ -46,8 +47,8 @@ class Refunds:
         refund = self._known(external_ref)
         if refund is None:
             refund = self._new(sale, amount, external_ref, record, now)
-        elif refund.sale.is_open:
-            refund.again(now)
+        elif refund.sale.state != REFUND_FAILED:
+            refund.again(now)  # also one that was made, and flash does not hold it yet
         else:
             refund.retry(now)
         self._waited = refund
@@ -102,10 +103,22 @@ class Refunds:
             return None
         return waited.sale if waited.external_ref == _refund_ref(sale, amount, name) else None
 
+    def name_of(self, sale, amount):
+        """The name of a refund from a till that gives none: asked again after it acknowledged one, it means another."""
+        heard = {}
+        for record in self._of(sale):
+            if record.amount == amount:
+                heard[record.seq] = record.acked and record.state == REFUNDED
+        turn = sum(heard.values()) + 1
+        return "%d-%d" % (amount, turn) if turn > 1 else ""
+
     def set_aside(self):
         """The till began something new."""
         self._waited = None
         for refund in self._all:
+            if refund.is_untold:
+                refund.sale.owed = True  # a restart must not forget it
+                write(self._journal, refund.sale)
             refund.telling.moved_on()
 
     def status(self, ref, sale):
