@@ -2,21 +2,8 @@
 
 import asyncio
 
+from appbench import build, run
 from fakes import Bench
-
-import kiosk.app as module
-from kiosk.app import App
-from kiosk.supervisor import Supervisor
-
-
-class Fast:
-    """asyncio whose sleeps only let the others run."""
-
-    async def sleep_ms(self, _ms):
-        await asyncio.sleep(0)
-
-    def __getattr__(self, name):
-        return getattr(asyncio, name)
 
 
 class Screens:
@@ -33,18 +20,6 @@ class Screens:
         self.shown.append(view.kind)
 
 
-class Clock:
-    def __init__(self, bench):
-        self._bench = bench
-
-    def now(self):
-        return self._bench.now
-
-
-class WiFi:
-    ssid = "shop"
-
-
 def selling(faults):
     """(bench, screens) after the glass's task ran for 20 s beside a sale that can be paid."""
     import kiosk.supervisor as supervisor
@@ -53,15 +28,11 @@ def selling(faults):
     bench.say("SALE 1 12.34")
     bench.run(2000)
     screens = Screens(faults)
-    clock = Clock(bench)
-    keeper = Supervisor(lambda: None, clock.now, 60000)
-    app = App(None, bench.desk, None, None, screens, WiFi(), clock, bench.journal, keeper, 9600, 120, None)
-    real, supervisor.asyncio, module.asyncio = supervisor.asyncio, Fast(), Fast()
+    app, keeper = build(bench, screens=screens)
     told, supervisor.sys = supervisor.sys, Silent()
     try:
-        asyncio.run(_beside(bench, keeper.keep("glass", app._serve_glass)))
+        run(_beside(bench, keeper.keep("glass", app._serve_glass)), supervisor)
     finally:
-        supervisor.asyncio = module.asyncio = real
         supervisor.sys = told
     return bench, screens
 

@@ -24,6 +24,7 @@ _OPEN_MS = const(15000)
 _WARM_LOOK_MS = const(500)
 _OPEN_BACK_OFF_MS = const(2000)
 _OPEN_BACK_OFF_MAX_MS = const(30000)
+_SHORT_LIVED_MS = const(45000)  # a connection that the server ended sooner
 _MOST_BLIND = const(3)
 _MAX_FAILURES = const(2)  # a server may close an idle connection just when we look
 _RESYNC_MS = const(12 * 3600 * 1000)
@@ -100,10 +101,14 @@ class App:
     async def _serve_till(self, beat):
         chunk = bytearray(_UART_CHUNK)
         desk = self._desk
+        tick_at = self._clock.now()
         while True:
             beat()
             got = self._till.readinto(chunk) or 0
             now = self._clock.now()
+            if now >= tick_at:  # here, so that what is overdue is said also while a call to a hung server is out
+                tick_at = now + _LOOK_MS
+                desk.tick(now)
             if desk.feed(chunk, got, now):
                 self._quiet_since = now
             if self._button is not None:
@@ -131,7 +136,6 @@ class App:
         while True:
             beat()
             now = self._clock.now()
-            self._desk.tick(now)
             call = self._desk.next_call(now)
             if call is None:
                 await self._wait_for_work(now)
@@ -187,6 +191,7 @@ class App:
     async def _keep_link(self, beat):
         self._synced_at = None
         back_off = _OPEN_BACK_OFF_MS
+        handshakes = opened_at = 0
         while True:
             beat()
             now = self._clock.now()
@@ -204,10 +209,13 @@ class App:
                     continue
                 wait = back_off
                 back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
-            elif await self._warm():
-                back_off = _OPEN_BACK_OFF_MS
+            elif await self._warm() and self._https.handshakes == handshakes:
+                if now - opened_at >= _SHORT_LIVED_MS:
+                    back_off = _OPEN_BACK_OFF_MS
                 await self._tidy(now, beat)
-            else:
+            else:  # not open, or anew: a server that soon lets go of it again is called on ever more seldom
+                handshakes = self._https.handshakes
+                opened_at = now
                 wait = back_off
                 back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
             await self._pause(wait, beat)
