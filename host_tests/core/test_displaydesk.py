@@ -88,6 +88,29 @@ def test_change_and_money_given_withdraw():
     assert bench.kind == "pay"
 
 
+def moving(bench, total, ms=20000):
+    """A total above a text that moves by a column every 150 ms, so that the screen never rests."""
+    for turn in range(ms // 150):
+        bench.paint(b"\x0b" + total.encode() + b" " * (20 - len(total)) + (b"  THANK YOU  " * 3)[turn % 13 :][:20])
+        bench.run(150, 10)
+
+
+def test_a_screen_that_never_rests():
+    bench = selling()
+    moving(bench, "Total          12.34")
+    assert bench.kind == "pay" and bench.creates() == 1
+    moving(bench, "Total          15.00", 6000)
+    assert bench.states() == ["CANCELLED"] and bench.kind == "cancelled" and bench.creates() == 1
+    bench = DisplayBench()
+    moving(bench, "Total          15.00", 6000)
+    assert bench.kind == "ready" and bench.view.note == "Till: screen does not rest" and bench.creates() == 0
+    bench.run(3000)
+    assert bench.kind == "pay" and bench.view.amount == "$15.00"
+    bench.ledger.pay()
+    moving(bench, "Total          15.00", 6000)
+    assert bench.kind == "paid"
+
+
 def lost_race(policy):
     """The till shows another total, and the old code is paid before it is voided."""
     bench = selling(policy)

@@ -226,6 +226,35 @@ def test_what_may_stand_around_the_amount():
         none(UNCLEAR, row)
 
 
+def test_a_minus_that_the_display_wrapped_away_from_its_amount():
+    for top, bottom in (
+        ("TOTAL              -", "12.34"),
+        ("TOTAL             -$", "12.34"),
+        ("TOTAL            NZ-", "12.34"),
+        ("BALANCE -", "12.34"),
+        ("BALANCE-", "12.34"),
+        ("TOTAL          12.34", "-"),
+        ("TOTAL          12.34", "-NZD"),
+        ("1 Latte 3.00       -", "TOTAL          12.34"),
+        ("- TOTAL -", "12.34"),
+        ("TOTAL 12.34        -", "TO PAY 4.34"),
+    ):
+        none(UNCLEAR, top, bottom, currency="NZD")
+    none(VETO, "CHANGE             -", "7.66")
+    none(ITEM, "Flat white         -", "4.50")
+    none(IDLE, "- WELCOME -")
+
+
+def test_what_is_no_minus_of_the_total():
+    charge(1234, "--------------------", "TOTAL 12.34")
+    charge(1234, "-----TOTAL-----", "12.34")
+    charge(1234, "TOTAL 12.34", "CAFE-BAR")
+    running(1234, "TOTAL 12.34", "CALL 0800-123-456")
+    running(1234, "Discount       -1.00", "TOTAL 12.34")
+    running(1234, "Discount       1.00-", "TOTAL 12.34")
+    running(1234, "Blue pen        -10%", "TOTAL 12.34")
+
+
 def test_exactly_the_decimals_of_the_currency():
     for row in ("TOTAL 12", "TOTAL 12.3", "TOTAL 12.345", "TOTAL 12.", "TOTAL .34", "TOTAL 01.50", "TOTAL 1000000.00"):
         none(UNCLEAR, row)

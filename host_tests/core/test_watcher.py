@@ -49,6 +49,13 @@ class Counter:
                 self.intents.append(intent)
         return self.intents[start:]
 
+    def paint(self, screens, ms=20000, every=150):
+        """These screens again and again, each so short that none comes to rest; gives the intents of that time."""
+        start = len(self.intents)
+        for turn in range(ms // every):
+            self.show(*screens[turn % len(screens)], ms=every)
+        return self.intents[start:]
+
     def press(self):
         self.watcher.press(self.now)
         return self.wait(50)
@@ -89,6 +96,76 @@ def test_nothing_is_read_before_the_wire_is_quiet_and_two_readings_agree():
     counter = Counter(stable_ms=0)
     for amount in ("1.00", "2.00") * 10:  # a new total each time, never read twice
         assert counter.total(amount, ms=400) == []
+
+
+MARQUEE = ("  THANK YOU", " THANK YOU", "THANK YOU FOR", "HANK YOU FOR")
+
+
+def under(row):
+    """A row above a text that moves."""
+    return [(row, text) for text in MARQUEE]
+
+
+def test_a_total_that_is_gone_from_a_screen_that_never_rests_is_withdrawn():
+    for screens in (
+        under("TOTAL 15.00"),
+        under("COFFEE 4.50"),
+        [("TOTAL", "15.00")],
+        [("", ""), ("TOTAL", ""), ("TOTAL", "15.00")],
+        [("TOTAL", "15.00"), ("", "")],
+        under("TOTAL 12.34 CASH"),
+    ):
+        for every in (50, 150, 200):
+            counter = on()
+            assert counter.paint(screens, 5000, every) == [CANCEL], screens
+            assert counter.watcher.state == "screen does not rest"
+            assert counter.paint(screens, 60000, every) == []
+    counter = on()
+    assert counter.paint(under("TOTAL 15.00")) == [CANCEL]
+    counter.watcher.settled(False)
+    assert counter.paint(under("TOTAL 15.00")) == []  # never from a screen that may be half painted
+    assert counter.wait(5000) == sale(1500)
+
+
+def test_a_total_that_stands_on_a_screen_that_never_rests_is_not_withdrawn():
+    for screens in (
+        under("TOTAL 12.34"),
+        [("TOTAL", "12.34")],
+        [("", ""), ("TOTAL", ""), ("TOTAL", "12"), ("TOTAL", "12.34")],
+        [("COFFEE", "4.50")] * 3 + [("TOTAL", "12.34")],
+        [(text, "") for text in MARQUEE],
+        [("", ""), ("WELCOME", "12:34")],
+    ):
+        for every in (50, 150, 200):
+            counter = on()
+            assert counter.paint(screens, 60000, every) == [], screens
+    counter = Counter("tag")
+    counter.show("QR#1017", "12.34")
+    assert counter.paint([("QR#1017", ""), ("QR#1017", "12.34")]) == []
+    assert counter.paint([("QR#1018", "12.34")]) == [CANCEL]
+
+
+def test_a_screen_that_never_rests_starts_nothing_and_says_so():
+    for policy in ("stable", "button", "tag"):
+        counter = Counter(policy)
+        assert counter.paint(under("QR#7" if policy == "tag" else "TOTAL 12.34")) == []
+        assert counter.press() == [] and counter.watcher.state == "screen does not rest"
+    counter = Counter()
+    counter.paint([(text, "") for text in MARQUEE])
+    assert counter.watcher.state == ""  # a greeting may move
+    counter.paint(under("TOTAL 12.34"))
+    assert counter.total() == sale() and counter.watcher.state == "12.34"
+    counter = Counter()
+    counter.pole.undefined = 1
+    counter.paint(under("TOTAL 12.34"))
+    assert counter.watcher.state == "unknown bytes: check dialect"
+
+
+def test_a_screen_that_moves_for_a_moment_withdraws_nothing():
+    counter = on()
+    for _ in range(10):
+        assert counter.paint([("COFFEE", "4.50")], 1950) == []
+        assert counter.total(ms=700) == []
 
 
 def test_the_button():

@@ -27,6 +27,7 @@ CHARGE = const(5)
 _MAX_MINOR = const(99999999)
 _LAMP_PRICE = const(1)
 _LAMP_TOTAL = const(2)
+_RULE_OR_DIGIT = "-0123456789"  # beside a minus: it draws a line, or is that number's own
 
 
 def read(top, bottom, lamp, currency, words, style="auto"):
@@ -70,6 +71,8 @@ def read(top, bottom, lamp, currency, words, style="auto"):
         if _holds(labels, total) or _holds(labels, due):
             return UNCLEAR, 0, "words not known"
         return ITEM, 0, ""
+    if first[4] or second[4]:
+        return UNCLEAR, 0, "cannot read"
     if upper and lower:
         whole, rest = (first, second) if upper == 1 else (second, first)
         if upper == lower or _judge(whole, 0, "")[0] == UNCLEAR or whole[2] < rest[2]:
@@ -82,7 +85,7 @@ def read(top, bottom, lamp, currency, words, style="auto"):
 
 def _judge(line, others, ref):
     """The reading of the line that holds the total, beside `others` numbers on the other line."""
-    _, count, amount, odd = line
+    _, count, amount, odd, _ = line
     if count != 1:
         return UNCLEAR, 0, "two amounts" if count else "no amount"
     if odd:
@@ -118,15 +121,16 @@ def _holds(labels, words):
 
 
 def _scan(text, currency, style):
-    """(label, count, amount, odd) of one row: its words in capitals without the currency's; how many numbers; the last
-    one that is an amount, in minor units, or -1; whether anything on the row is not understood."""
+    """(label, count, amount, odd, minus) of one row: its words in capitals without the currency's; how many numbers;
+    the last one that is an amount, in minor units, or -1; whether anything on the row is not understood; whether a
+    minus stands beside no number: where the display has wrapped, it belongs to the amount on the other row."""
     text = " " + text.upper() + "     "  # each character has neighbours
     groups, points = (",.'", ".,") if style == "auto" else (style[1], style[5])
     places = decimals(currency)
     label = ""
     count = begun = 0  # begun: where a word did
     amount = -1
-    odd = False
+    odd = minus = False
     at = 1
     while at < len(text) - 4:
         c = text[at]
@@ -158,10 +162,12 @@ def _scan(text, currency, style):
         elif c == "." or c == "'":
             odd = odd or not after_word
         elif c == "-":
-            odd = odd or not (after_word and "A" <= text[at] <= "Z")
+            if not (after_word and "A" <= text[at] <= "Z"):
+                odd = True
+                minus = minus or not (text[at - 2] in _RULE_OR_DIGIT or text[at] in _RULE_OR_DIGIT)
         elif c != " " and c != "$":
             odd = True
-    return label, count, amount, odd
+    return label, count, amount, odd, minus
 
 
 def _is_group(text, at):

@@ -7,6 +7,7 @@ repaint, equals the first. What a screen does then:
     the total of the sale that is on            nothing: it is the same sale
     a greeting or a blank while a sale is on    nothing: tills rest while people pay
     anything else while a sale is on            CANCEL, a doubtful screen too: nobody should pay a total that is gone
+    it does not come to rest (see _glimpse)     starts nothing; CANCEL when the sale's total is not on it any more
     bytes that the dialect does not define      no sale starts until the cashier's button has cleared the screen
 
 After CANCEL nothing starts until `settled()`: the old request is voided first. What may start after a sale:
@@ -23,10 +24,15 @@ that was paid, with its word damaged into another, reads as an item, and the nex
 the policy "stable". Messages that a till queued and repeats stand for a second or so each: stable_ms is to be longer.
 """
 
+from micropython import const
+
 from till.amount import plain
 from till.reading import CHARGE, IDLE, RUNNING, UNCLEAR, VETO, read
 
 _NOTHING = (IDLE, 0, "")
+_CALM_MS = const(2000)  # without rest, before anyone looks
+_GLIMPSE_MS = const(40)
+_MISSES = const(25)  # looks that found another screen than the sale's
 
 
 class Watcher:
@@ -48,6 +54,8 @@ class Watcher:
         self._settle_ms = settle_ms
         self.state = ""
         self._due = None  # when to read next; None: what was read is what stands there
+        self._glimpse_at = 0
+        self._misses = 0
         self._seen = self._read = _NOTHING  # read once; read twice
         self._since = 0  # when _seen was first read
         self._pressed = False
@@ -59,6 +67,8 @@ class Watcher:
 
     def heard(self, now):
         """Bytes have just been fed to the pole."""
+        if self._due is None:
+            self._calm(now)
         self._due = now + self._settle_ms
 
     def press(self, now):
@@ -66,7 +76,7 @@ class Watcher:
         with them: the till paints it again."""
         if self._pole.undefined:
             self._pole.forgive()
-            self._due = now
+            self.heard(now)
             return False
         self._pressed = self._due is None and self._may_start(True)
         return self._pressed
@@ -91,13 +101,12 @@ class Watcher:
             self._evaluate(now)
         pressed, self._pressed = self._pressed, False
         if self._due is not None:
-            return None
+            return self._glimpse(now)
         kind, amount, ref = self._read
         if self._on:
-            if self._withdrawn or kind == IDLE or self._sale == (ref, amount):
+            if kind == IDLE or self._sale == (ref, amount):
                 return None
-            self._withdrawn = True
-            return "CANCEL", "", 0
+            return self._withdraw()
         if not pressed:
             stands = self._policy == "tag" or self._policy == "stable" and now - self._since >= self._stable_ms
             if not stands or kind != CHARGE or not self._may_start(False):
@@ -117,14 +126,46 @@ class Watcher:
             return amount != self._sale[1] and bool(pressed or ref)
         return pressed or self._sale != (ref, amount)
 
+    def _withdraw(self):
+        if self._withdrawn:
+            return None
+        self._withdrawn = True
+        return "CANCEL", "", 0
+
+    def _calm(self, now):
+        self._glimpse_at = now + _CALM_MS
+        self._misses = 0
+
+    def _glimpse(self, now):
+        """Looks at a screen that does not come to rest, half painted as it may be. The sale's total seen once is still
+        there; it is gone when a second of looks has not found it. A greeting may move for as long as it likes."""
+        if now < self._glimpse_at:
+            return None
+        self._glimpse_at = now + _GLIMPSE_MS
+        kind, amount, ref = self._look()
+        if self._on and self._sale == (ref, amount):
+            self._calm(now)
+        elif kind != IDLE:
+            self._misses += 1
+        if self._misses < _MISSES:
+            return None
+        self._calm(now)
+        self._say("screen does not rest")
+        return self._withdraw() if self._on else None
+
+    def _look(self):
+        pole = self._pole
+        if pole.scrolling:
+            return _NOTHING
+        return read(pole.row(0), pole.row(1), pole.lamp, self._currency, self._words, self._style)
+
+    def _say(self, words):
+        self.state = "unknown bytes: check dialect" if self._pole.undefined else words
+
     def _evaluate(self, now):
         """Reads the screen; what was read twice running is what stands there."""
         pole = self._pole
-        top, bottom = pole.row(0), pole.row(1)
-        reading = _NOTHING
-        if not pole.scrolling:
-            reading = read(top, bottom, pole.lamp, self._currency, self._words, self._style)
-        kind, amount, ref = reading
+        reading = kind, amount, ref = self._look()
         if ref and ref == self._sale[0] and amount != self._sale[1]:
             reading = kind, amount, ref = UNCLEAR, 0, "receipt has another amount"
         if reading != self._seen:
@@ -133,12 +174,9 @@ class Watcher:
             return
         self._due = None
         self._read = reading
-        if kind <= VETO and not pole.undefined and not pole.scrolling and (top + bottom).strip():
+        if kind <= VETO and not pole.undefined and not pole.scrolling and (pole.row(0) + pole.row(1)).strip():
             self._between = True
         elif self._on and not self._withdrawn and self._sale == (ref, amount):
             self._between = False
-        self.state = plain(amount, self._currency) if amount else ref
-        if kind == RUNNING:
-            self.state += " beside items"
-        if pole.undefined:
-            self.state = "unknown bytes: check dialect"
+        words = plain(amount, self._currency) if amount else ref
+        self._say(words + " beside items" if kind == RUNNING else words)
