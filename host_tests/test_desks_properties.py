@@ -189,6 +189,21 @@ class Display(Machine, DisplayBench):
         super().__init__(policy)
 
     def do_show(self, n):
+        total = self.turn_to(n)
+        self.show(self.screen[0], self.screen[1], 2000)
+        self.look_at_total(total)
+
+    def do_move(self, n):
+        """The screen is painted so often that it never rests."""
+        total = self.turn_to(n)
+        number = self.journal.next_seq()
+        for _ in range(40):
+            self.show(self.screen[0], self.screen[1], 150)
+        self.check(self.journal.next_seq() == number, "a sale of a screen that does not rest")
+        self.look_at_total(total)
+
+    def turn_to(self, n):
+        """-> whether this screen is a total"""
         self.screen = SCREENS[n % len(SCREENS)]
         total = "12.34" in self.screen[1] or self.screen[0] == "Total"
         before = self.last_total
@@ -196,7 +211,9 @@ class Display(Machine, DisplayBench):
             self.between = True
         if total:
             self.last_total = self.screen
-        self.show(self.screen[0], self.screen[1], 2000)
+        return total
+
+    def look_at_total(self, total):
         weather = self.ledger.down or self.ledger.drop or self.ledger.lose or self.ledger.fail
         if total and self.screen[0] != "Total 12.34" and self.view.kind == view.PAY and not weather:
             self.check(self.view.amount == "$" + self.screen[1], "the code is of a total that is gone")
@@ -308,7 +325,7 @@ class Terminal(Machine, TerminalBench):
 COMMON = (
     ["wait"] * 4 + ["pay"] * 3 + ["press", "hold", "lose", "drop", "mend", "mend", "down", "refuse", "full", "block"]
 )
-DISPLAY = [*COMMON, "cut", *["show"] * 8, "junk"]
+DISPLAY = [*COMMON, "cut", *["show"] * 8, "move", "move", "junk"]
 TERMINAL = [*COMMON, "cut", *["sale"] * 8, "last", "cancel", "acks", "acks", "junk"]
 POLICIES = ("stable", "button", "tag")
 # Where a script may begin: with nothing, a code that can be paid, one that was paid, one whose outcome is not known.
@@ -454,6 +471,14 @@ def old_code_stays(patch):
     patch.setattr(DisplayDesk, "_obey", lambda self, verb, *rest: verb == "CANCEL" or real(self, verb, *rest))
 
 
+def nobody_looks_at_a_screen_that_does_not_rest(patch):
+    patch.setattr(Watcher, "_glimpse", lambda self, now: None)
+
+
+def one_part_is_one_refund_for_ever(patch):
+    patch.setattr("kiosk.refunds.Refunds.name_of", lambda self, sale, amount: "")
+
+
 def paid_is_closed_like_any_other(patch):
     real = Watcher.settled
     patch.setattr(Watcher, "settled", lambda self, paid=True: real(self, False))
@@ -570,6 +595,7 @@ def news_piles_up(patch):
     ("seed", "who", "words"),
     [
         (old_code_stays, "display", "gone"),
+        (nobody_looks_at_a_screen_that_does_not_rest, "display", "gone"),
         (paid_is_closed_like_any_other, "display", "same total"),
         (each_frame_is_a_new_sale, "terminal", "second code"),
         (the_next_patron_hears_the_last_ones_result, "terminal", "approved"),
@@ -620,6 +646,10 @@ def test_the_machine_finds_a_seeded_fault(monkeypatch, seed, who, words):
         (unknown_is_acknowledged, test_terminaldesk_faults.test_a_result_that_flash_does_not_take_is_not_acknowledged),
         (the_night_is_forgotten, test_terminaldesk_restart.test_the_same_frame_after_a_restart),
         (what_went_back_is_paid, test_terminaldesk_refund.test_what_went_back_is_not_paid),
+        (
+            one_part_is_one_refund_for_ever,
+            test_terminaldesk_refund.test_the_same_part_again_after_the_acknowledgement_is_a_second_refund,
+        ),
     ],
 )
 def test_a_test_finds_a_seeded_fault(monkeypatch, seed, test):

@@ -105,8 +105,9 @@ class Zvt(Till):
     def last(self):
         return (zvt_framed(bytes.fromhex("062003123456")),)
 
-    def refund(self, seq):
-        return (zvt_framed(bytes.fromhex("06300612345687%04d" % seq)),)
+    def refund(self, seq, amount=0):
+        part = "04%012d" % amount if amount else ""
+        return (zvt_framed(bytes.fromhex("0630%02x12345687%04d%s" % (6 + len(part) // 2, seq, part))),)
 
     def cancel(self):
         return (zvt_framed(b"\x06\xb0\x00"),)

@@ -173,6 +173,17 @@ def test_a_question_without_its_end_starts_nothing():
     assert say(till, EOT, 3600) == b"" and till.take_request() is None
 
 
+def test_the_end_of_a_question_that_was_not_understood_starts_no_older_one():
+    bad = ask(amount=b"00005000")[:-1] + b"\x01"
+    for again in (ENQ + bad, ENQ, bad, ENQ + ask(tail=b"A01")):
+        till = start(ask())
+        say(till, again, 10)
+        assert say(till, EOT, 20) == b"" and till.take_request() is None, again
+    till = start(ask())
+    assert say(till, ENQ + bad + ENQ + ask(amount=b"00005000") + EOT, 10) == ACK + NAK + ACK + ACK
+    assert till.take_request().amount == 5000
+
+
 def test_the_till_goes_first():
     till, _ = running(ask())
     till.answer(Outcome("PAID", amount=1234), 10)

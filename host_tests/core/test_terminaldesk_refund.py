@@ -18,6 +18,72 @@ def test_a_refund_by_number():
         assert answer and answer[0] not in (bench.till.paid, bench.till.unknown) and len(bench.states()) == 3
 
 
+def part(bench, amount=500):
+    """The till refunds so much of sale 1. -> (what it hears, minor units that have gone back)"""
+    answer = bench.ask(bench.till.refund(1, amount), 5000)
+    return answer, sum(bench.ledger.refunds.values())
+
+
+def test_the_same_part_again_after_the_acknowledgement_is_a_second_refund():
+    for name in ("zvt", "telium"):
+        bench = paid(name)
+        ok = [bench.till.paid]
+        assert part(bench) == (ok, 500)
+        assert part(bench) == (ok, 1000), name
+        assert part(bench, 100) == (ok, 1100)
+        bench.cut()
+        assert part(bench, 100) == (ok, 1200)
+        answer, back = part(bench)
+        assert back == 1200 and answer and answer != ok, "more than is left of the sale"
+        assert part(bench, 34) == (ok, 1234)
+
+
+def test_the_same_part_again_before_the_acknowledgement_is_the_same_refund():
+    for name in ("zvt", "telium"):
+        for cut in (False, True):
+            bench = paid(name)
+            ok = [bench.till.paid]
+            assert part(bench) == (ok, 500)
+            bench.till.acks = False
+            assert part(bench) == ([], 1000)
+            bench.run(30000)
+            if cut:
+                bench.cut()
+            assert part(bench) == ([], 1000)
+            bench.run(30000)
+            bench.till.acks = True
+            assert part(bench) == (ok, 1000), (name, cut)
+            assert part(bench, 200) == (ok, 1200)
+
+
+def test_the_same_part_again_after_a_lost_answer_is_the_same_refund():
+    for name in ("zvt", "telium"):
+        bench = paid(name)
+        assert part(bench)[1] == 500
+        bench.ledger.lose = ["refund"] * 40
+        assert bench.ask(bench.till.refund(1, 500), 90000) == [bench.till.unknown]
+        bench.cut()
+        bench.ledger.lose = []
+        assert part(bench) == ([bench.till.paid], 1000), name
+
+
+def test_the_same_part_again_after_a_refusal_is_the_same_refund():
+    bench = paid("zvt")
+    assert part(bench)[1] == 500
+    bench.ledger.fail["refund"] = Refused("REFUND_DECLINED")
+    assert part(bench) == (["b5"], 500)
+    bench.ledger.fail.clear()
+    assert part(bench) == ([bench.till.paid], 1000)
+    assert len(bench.states()) == 3
+
+
+def test_the_whole_again_is_the_same_refund():
+    for name in ("zvt", "telium"):
+        bench = paid(name)
+        for _ in range(2):
+            assert part(bench, 1234) == ([bench.till.paid], 1234) and len(bench.states()) == 2
+
+
 def test_a_refund_of_the_last_sale():
     bench = paid("ecr17")
     assert bench.ask(bench.till.refund(0), 3000) == ["00"] and list(bench.ledger.refunds.values()) == [1234]

@@ -230,6 +230,18 @@ def test_another_command_lets_go_of_the_running_sale():
     assert say(till, ACK, 90002)[5:7] == b"\x27\x00"
 
 
+def test_a_status_enquiry_leaves_a_sale_let_go():
+    till, _ = running()
+    busy = ACK + framed(b"\x84\x9c\x00")
+    assert say(till, framed(amount(b"\x04\x00\x00\x00\x00\x05\x00")), 10) == busy
+    assert say(till, ACK, 20) == b""
+    assert say(till, framed(b"\x05\x01\x03\x12\x34\x56"), 30) == busy
+    assert say(till, ACK, 40) == b""
+    till.answer(Outcome("PAID", amount=1234), 50)
+    till.tick(90000)
+    assert written(till) == b"" and not till.take_delivered()  # it could be taken for the answer to 5.00
+
+
 def test_an_acceptance_that_comes_twice_acknowledges_nothing():
     till, _ = running()
     till.answer(Outcome("PAID", amount=1234), 30)
@@ -254,6 +266,37 @@ def test_a_till_that_never_accepts_is_not_waited_for():
     say(till, ACK, 40)
     till.tick(5041)
     assert written(till) == framed(b"\x06\x0f\x00")
+
+
+def unfinished():
+    """A till that has heard that its sale was paid, and has not accepted it yet."""
+    till, _ = running()
+    till.answer(Outcome("PAID", amount=1234), 30)
+    written(till)
+    assert say(till, ACK, 40) == b""
+    return till
+
+
+def test_the_end_of_a_command_never_follows_the_next_one():
+    other = framed(amount(b"\x04\x00\x00\x00\x00\x50\x00"))
+    till = unfinished()
+    assert say(till, other, 50) == ACK + OK and till.take_request().amount == 5000
+    assert say(till, ACK, 60) == b""
+    till.tick(9000)
+    assert written(till) == b""
+    till = unfinished()
+    assert say(till, framed(amount(b"\x04\x00\x00\x00\x00\x00\x00")), 50) == ACK + framed(b"\x84\x83\x00")
+    assert say(till, ACK, 60) == b""
+    till = Protocol(Options())
+    assert say(till, framed(REGISTER)) == ACK + OK
+    assert say(till, other) == ACK + OK
+    assert say(till, ACK) == b""
+
+
+def test_an_abort_that_comes_with_the_result_leaves_the_sales_end():
+    till = unfinished()
+    assert say(till, framed(b"\x06\xb0\x00"), 50) == ACK + OK
+    assert say(till, ACK, 60) == framed(b"\x06\x0f\x00")
 
 
 def test_the_rest_of_a_frame_whose_start_was_lost_acknowledges_nothing():

@@ -95,7 +95,9 @@ class TerminalDesk(GlassDesk):
             sale = self.sold(self._ref_of(request, now), now)
             if request.amount and sale.currency != (request.currency or self._currency):
                 raise Refusal("AMOUNT", sale.currency)
-            self._asked = self.refund(sale, request.amount, "", now)
+            partly = 0 < request.amount < sale.amount
+            name = self._with_refunds().name_of(sale, request.amount) if partly else ""
+            self._asked = self.refund(sale, request.amount, name, now)
         elif kind == "LAST":
             known = self.last(now)
             if known is None:

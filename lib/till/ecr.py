@@ -204,7 +204,7 @@ class Terminal:
                 length = self._length
                 self._length = -1
                 whole = byte == self._check and length <= len(self._in)
-                if not (whole and self._understand(bytes(memoryview(self._in)[:length]), now)):
+                if not self._understand(bytes(memoryview(self._in)[:length]) if whole else b"", now):
                     self._put(b"\x15")
             elif byte == 2:
                 self._length = 0
@@ -222,7 +222,8 @@ class Terminal:
                 self._check ^= byte
 
     def _understand(self, body, now):
-        """The protocol's own: False for a body that cannot be right, and gets NAK; else it puts ACK and acts."""
+        """The protocol's own: False for a body that cannot be right, and gets NAK; else it puts ACK and acts. b"": the
+        frame is damaged."""
 
     def _frame(self, request, outcome):
         """The protocol's own: the whole frame that answers this request so."""

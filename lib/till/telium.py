@@ -25,6 +25,7 @@ class Protocol(Terminal):
 
     def _control(self, byte, now):
         if byte == 5:
+            self._asked = None  # the till has given that question up
             self._sent = None  # both wanted the line: the till goes first
             self._put(b"\x06")
         elif byte == 4:
@@ -34,6 +35,7 @@ class Protocol(Terminal):
             super()._control(byte, now)
 
     def _understand(self, body, now):
+        self._asked = None  # the EOT to come is of this frame
         size = len(body)
         if size != 34 and (size != 26 or self.options.till_variant == "E+"):
             return False

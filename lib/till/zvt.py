@@ -156,6 +156,8 @@ class Protocol(Terminal):
 
     def _command(self, data, now):
         code = data[0] << 8 | data[1]
+        if code != 0x6B0:
+            self._steps = []  # the last command's end would be taken for this one's; an abort has none of its own
         if code == 0x601:
             amount = _find(data, 3, 4)
             currency = _find(data, 3, 0x49)
@@ -221,7 +223,7 @@ class Protocol(Terminal):
         self._send(self._framed(b"\x80\x00\x00"), now)
 
     def _refuse(self, request, word, now):
-        self._quiet = request is None or request.kind != "STATUS"
+        self._quiet = self._quiet or request is None or request.kind != "STATUS"
         self._wait = False
         self._send(self._framed(bytes((0x84, word if request is None else 0x9C, 0))), now)
 
