@@ -12,7 +12,7 @@ import pytest
 from tillpane import program, wasmport
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-_ASYNCIO = {"test_around.py", "test_centrapay.py", "test_glass.py", "test_resolver.py"}
+_ASYNCIO = {"test_app.py", "test_around.py", "test_centrapay.py", "test_glass.py", "test_resolver.py"}
 _NATIVE = {
     "test_https_link.py",
     "test_https_parser.py",

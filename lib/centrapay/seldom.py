@@ -59,7 +59,8 @@ async def find(api, external_ref, amount, currency):
             doubted.append(identity)
     if not found and (not picked.began("items") or picked["items"] is not None or picked["pageKey"]):
         raise Unknown("look-up answered without a list")
-    found.sort(key=_usefulness)
+    # One by one: sort() does not keep the order of equals on a board.
+    found = [hit for rank in range(3) for hit in found if _rank(hit) == rank]
     doubted = [hit.id for hit in found if hit.id in doubted and (hit is found[0] or hit.status == "new")]
     for identity in doubted:
         await api.call("GET", BASE + "/" + identity, api.poll_headers, None, api.request, GET_MS // len(doubted))
@@ -67,7 +68,7 @@ async def find(api, external_ref, amount, currency):
     return found
 
 
-def _usefulness(hit):
+def _rank(hit):
     return 0 if hit.status == "paid" else 1 if hit.status == "new" else 2
 
 
