@@ -90,10 +90,12 @@ def handshakes(idle_ms):
             raise StopIdling
 
     app._pause = pause
-    bench.journal.tidies = lambda quiet: False
+    looks = []
+    bench.journal.tidies = lambda quiet: looks.append(bench.now)
     try:
         run(app._keep_link(lambda: None))
     except StopIdling:
+        assert looks[-1] > 3500000, "the journal is to be compacted, whatever the server does"
         return server.handshakes
     raise AssertionError("not an hour")
 
@@ -107,3 +109,38 @@ def test_a_server_that_lets_go_at_once_is_not_called_on_for_ever():
     assert handshakes(5000) <= 130
     assert 50 <= handshakes(60000) <= 65, "kept warm where that is to be had"
     assert handshakes(10**9) == 1
+
+
+class Line(Till):
+    """A wire on which one line comes in."""
+
+    def readinto(self, chunk):
+        line = b"SALE 1 12.34\r\n"
+        chunk[: len(line)] = line
+        self.readinto = lambda _chunk: None
+        return len(line)
+
+
+def test_a_fault_in_the_desks_clock_loses_no_byte_of_the_till():
+    bench = Bench()
+    till = Line()
+    app, _ = build(bench, till)
+
+    def no_memory(_now):
+        del bench.desk.tick
+        raise MemoryError
+
+    async def serve():
+        for _ in range(2):
+            task = asyncio.create_task(app._serve_till(lambda: None))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                await task
+            except (MemoryError, asyncio.CancelledError):
+                pass
+
+    bench.desk.tick = no_memory
+    run(serve())
+    assert b"OK SALE 1 12.34 NZD" in till.written

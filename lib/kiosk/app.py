@@ -104,11 +104,11 @@ class App:
         tick_at = self._clock.now()
         while True:
             beat()
-            got = self._till.readinto(chunk) or 0
             now = self._clock.now()
             if now >= tick_at:  # here, so that what is overdue is said also while a call to a hung server is out
                 tick_at = now + _LOOK_MS
                 desk.tick(now)
+            got = self._till.readinto(chunk) or 0
             if desk.feed(chunk, got, now):
                 self._quiet_since = now
             if self._button is not None:
@@ -209,15 +209,18 @@ class App:
                     continue
                 wait = back_off
                 back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
-            elif await self._warm() and self._https.handshakes == handshakes:
-                if now - opened_at >= _SHORT_LIVED_MS:
+            else:
+                warm = await self._warm()
+                if not warm or self._https.handshakes != handshakes:
+                    # Not open, or anew: a server that soon lets go of it again is called on ever more seldom.
+                    handshakes = self._https.handshakes
+                    opened_at = now
+                    wait = back_off
+                    back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
+                elif now - opened_at >= _SHORT_LIVED_MS:
                     back_off = _OPEN_BACK_OFF_MS
-                await self._tidy(now, beat)
-            else:  # not open, or anew: a server that soon lets go of it again is called on ever more seldom
-                handshakes = self._https.handshakes
-                opened_at = now
-                wait = back_off
-                back_off = min(back_off * 2, _OPEN_BACK_OFF_MAX_MS)
+                if warm:
+                    await self._tidy(now, beat)
             await self._pause(wait, beat)
 
     async def _pause(self, ms, beat):
