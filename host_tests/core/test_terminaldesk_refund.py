@@ -1,5 +1,6 @@
 """Refunds that a card-terminal till asks for."""
 
+from ecrwire import zvt_framed
 from terminalbench import TILLS, TerminalBench, paid
 
 from centrapay import Refused
@@ -54,6 +55,42 @@ def test_the_same_part_again_before_the_acknowledgement_is_the_same_refund():
             bench.till.acks = True
             assert part(bench) == (ok, 1000), (name, cut)
             assert part(bench, 200) == (ok, 1200)
+
+
+def test_the_same_part_again_before_a_zvt_till_heard_the_end_is_the_same_refund():
+    for heard in ("then the power goes", "then the cable comes out", "and cannot take it back"):
+        bench = paid("zvt")
+        hear = bench.till.hear
+
+        def hears_no_end(frame, bench=bench, hear=hear, heard=heard):
+            if frame[2:4] == b"\x04\x0f":
+                bench.till.acks = heard.endswith("back")
+                return b"\x06" + (zvt_framed(b"\x84\x64\x00") if bench.till.acks else b"")
+            return hear(frame)
+
+        bench.till.hear = hears_no_end
+        assert part(bench)[1] == 500
+        if heard.endswith("goes"):
+            bench.cut()
+        bench.run(30000)
+        bench.till.hear, bench.till.acks = hear, True
+        assert part(bench) == ([bench.till.paid], 500), heard
+        assert part(bench) == ([bench.till.paid], 1000), heard
+
+
+def test_a_further_part_is_not_told_of_the_last_where_flash_cannot_tell_them_apart():
+    for name in ("zvt", "telium"):
+        bench = paid(name)
+        bench.till.acks = False
+        assert part(bench, 300) == ([], 300)
+        bench.run(30000)
+        bench.till.acks = True
+        bench.journal.full = True
+        assert part(bench, 300) == ([bench.till.paid], 300)
+        answer, back = part(bench, 300)
+        assert back == 300 and answer and answer != [bench.till.paid], name
+        bench.journal.full = False
+        assert part(bench, 300) == ([bench.till.paid], 600), name
 
 
 def test_the_same_part_again_after_a_lost_answer_is_the_same_refund():

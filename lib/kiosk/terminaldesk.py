@@ -95,6 +95,9 @@ class TerminalDesk(GlassDesk):
             sale = self.sold(self._ref_of(request, now), now)
             if request.amount and sale.currency != (request.currency or self._currency):
                 raise Refusal("AMOUNT", sale.currency)
+            heard = self._heard
+            if heard is not None and heard[0].is_refund and heard[0].state == heard[1]:
+                self._write_ack(heard[0])  # where flash did not take it then: it tells a further one from this one
             partly = 0 < request.amount < sale.amount
             name = self._with_refunds().name_of(sale, request.amount) if partly else ""
             self._asked = self.refund(sale, request.amount, name, now)

@@ -94,6 +94,7 @@ class Protocol(Terminal):
         self._left = 0  # bytes of the CRC that are still to come
         self._steps = []  # frames to send, each after the till accepted the one before
         self._last = None  # the frame that ends what the result began
+        self._proof = None  # that frame, of a refund: heard, the till knows how it ended
         self._wait = False  # for the till to accept
         self._cancel = False
         self._news = False  # the till registered for intermediate status
@@ -228,10 +229,17 @@ class Protocol(Terminal):
         self._send(self._framed(bytes((0x84, word if request is None else 0x9C, 0))), now)
 
     def _settle(self, heard, now):
-        self._wait = heard and self._sent[2] < 0x80
-        if self._sent is self._result:
+        sent = self._sent
+        self._wait = heard and sent[2] < 0x80
+        refund = sent is self._result and self._request.kind == "REFUND"
+        if sent is self._result:
             self._steps = [self._last] if heard and self._last else []
         super()._settle(heard, now)
+        if refund:
+            self._delivered = False
+            self._proof = self._last
+        elif heard and sent is self._proof:
+            self._delivered = True
 
     def _next(self, now):
         if self._wait:
