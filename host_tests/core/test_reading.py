@@ -236,7 +236,6 @@ def test_a_minus_that_the_display_wrapped_away_from_its_amount():
         ("TOTAL          12.34", "-"),
         ("TOTAL          12.34", "-NZD"),
         ("1 Latte 3.00       -", "TOTAL          12.34"),
-        ("- TOTAL -", "12.34"),
         ("TOTAL 12.34        -", "TO PAY 4.34"),
     ):
         none(UNCLEAR, top, bottom, currency="NZD")
@@ -253,6 +252,13 @@ def test_what_is_no_minus_of_the_total():
     running(1234, "Discount       -1.00", "TOTAL 12.34")
     running(1234, "Discount       1.00-", "TOTAL 12.34")
     running(1234, "Blue pen        -10%", "TOTAL 12.34")
+    charge(450, "COFFEE - LARGE", "TOTAL 4.50")
+    charge(450, "JOE'S BAR - CAFE", "TOTAL NZD 4.50", currency="NZD")
+    charge(450, "TOTAL 4.50", "THANK YOU - HAERE RA")
+    charge(450, "TOTAL 4.50", "- THANK YOU -")
+    charge(450, "- TOTAL -", "4.50")
+    running(450, "TABLE 5 - BAR", "TOTAL 4.50")
+    running(1234, "TOTAL 12.34", "- 5% MEMBER")
 
 
 def test_exactly_the_decimals_of_the_currency():

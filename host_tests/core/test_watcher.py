@@ -98,6 +98,18 @@ def test_nothing_is_read_before_the_wire_is_quiet_and_two_readings_agree():
         assert counter.total(amount, ms=400) == []
 
 
+def scrolled(text):
+    """Every window of a text that is moved through one row, the other one blank."""
+    text = " " * 20 + text + " " * 20
+    return [(text[at : at + 20], "") for at in range(len(text) - 20)]
+
+
+def test_a_greeting_with_numbers_may_move():
+    for text in ("WELCOME TO JOE'S  TEL 09 555 1234", "10% OFF TODAY", "WELCOME 24/7", "HAPPY HOUR 17:00 - 19:00"):
+        counter = on()
+        assert counter.paint(scrolled(text), 120000, 200) == [], text
+
+
 MARQUEE = ("  THANK YOU", " THANK YOU", "THANK YOU FOR", "HANK YOU FOR")
 
 

@@ -28,6 +28,8 @@ _MAX_MINOR = const(99999999)
 _LAMP_PRICE = const(1)
 _LAMP_TOTAL = const(2)
 _RULE_OR_DIGIT = "-0123456789"  # beside a minus: it draws a line, or is that number's own
+_FIRST = const(1)
+_LAST = const(2)
 
 
 def read(top, bottom, lamp, currency, words, style="auto"):
@@ -71,7 +73,7 @@ def read(top, bottom, lamp, currency, words, style="auto"):
         if _holds(labels, total) or _holds(labels, due):
             return UNCLEAR, 0, "words not known"
         return ITEM, 0, ""
-    if first[4] or second[4]:
+    if first[4] & _LAST or second[4] & _FIRST:
         return UNCLEAR, 0, "cannot read"
     if upper and lower:
         whole, rest = (first, second) if upper == 1 else (second, first)
@@ -121,16 +123,18 @@ def _holds(labels, words):
 
 
 def _scan(text, currency, style):
-    """(label, count, amount, odd, minus) of one row: its words in capitals without the currency's; how many numbers;
-    the last one that is an amount, in minor units, or -1; whether anything on the row is not understood; whether a
-    minus stands beside no number: where the display has wrapped, it belongs to the amount on the other row."""
+    """(label, count, amount, odd, edge) of one row: its words in capitals without the currency's; how many numbers;
+    the last one that is an amount, in minor units, or -1; whether anything on the row is not understood; whether its
+    one minus that is no number's own is _FIRST or _LAST on it: the display may have wrapped it off the other row."""
     text = " " + text.upper() + "     "  # each character has neighbours
     groups, points = (",.'", ".,") if style == "auto" else (style[1], style[5])
     places = decimals(currency)
     label = ""
     count = begun = 0  # begun: where a word did
     amount = -1
-    odd = minus = False
+    odd = False
+    minuses = edge = 0
+    before = None  # what stood before the minus
     at = 1
     while at < len(text) - 4:
         c = text[at]
@@ -164,10 +168,15 @@ def _scan(text, currency, style):
         elif c == "-":
             if not (after_word and "A" <= text[at] <= "Z"):
                 odd = True
-                minus = minus or not (text[at - 2] in _RULE_OR_DIGIT or text[at] in _RULE_OR_DIGIT)
+                if text[at - 2] not in _RULE_OR_DIGIT and text[at] not in _RULE_OR_DIGIT:
+                    minuses += 1
+                    before = label, count
+                    edge = 0 if label or count or text[at:].lstrip()[:1].isdigit() else _FIRST
         elif c != " " and c != "$":
             odd = True
-    return label, count, amount, odd, minus
+    if before == (label, count):
+        edge |= _LAST
+    return label, count, amount, odd, edge if minuses == 1 else 0
 
 
 def _is_group(text, at):

@@ -138,14 +138,15 @@ class Watcher:
 
     def _glimpse(self, now):
         """Looks at a screen that does not come to rest, half painted as it may be. The sale's total seen once is still
-        there; it is gone when a second of looks has not found it. A greeting may move for as long as it likes."""
+        there; it is gone when a second of looks has found others. A greeting, and what cannot be read with no other
+        screen before it, may move for as long as it likes."""
         if now < self._glimpse_at:
             return None
         self._glimpse_at = now + _GLIMPSE_MS
         kind, amount, ref = self._look()
         if self._on and self._sale == (ref, amount):
             self._calm(now)
-        elif kind != IDLE:
+        elif kind != IDLE and (kind != UNCLEAR or self._misses or not self._on):
             self._misses += 1
         if self._misses < _MISSES:
             return None
