@@ -1,22 +1,50 @@
 """A till that never acknowledges results must not bring the box to a stop."""
 
-from fakes import Bench, FlashJournal, Ledger
+from fakes import Bench, FlashJournal, Ledger, restarted
 
-from kiosk.journal import Journal, remove
-from kiosk.record import CANCELLED, Sale
+from kiosk.journal import Journal, JournalError, remove
+from kiosk.record import CANCELLED, PAYABLE, REFUNDED, Sale
 
 
 def owing(count, journal=None):
     """A box that starts with so many results in its journal that were UNKNOWN at first and never acknowledged."""
     journal = journal or FlashJournal()
-    for i in range(count):
-        sale = Sale(i + 1, "old%d" % i, 100, "NZD", "T1-old%d-n" % i, 1800000000, CANCELLED)
-        sale.id = "id%03d" % i
-        sale.owed = True
-        journal.write(sale)
-    bench = Bench(Ledger(), journal)
-    bench.boot()
-    return bench
+    for i in range(1, count + 1):
+        journal.write(owed(i))
+    return Bench(Ledger(), journal)
+
+
+def owed(number, state=CANCELLED):
+    sale = Sale(number, "old%d" % number, 100, "NZD", "T1-old%d-n" % number, 1800000000, state)
+    sale.id = "id%03d" % number
+    sale.owed = True
+    return sale
+
+
+def told(bench):
+    """The references of which the till has heard a result, in the order of the first time."""
+    refs = []
+    for line in bench.heard:
+        parts = line.split()
+        if parts[0] == "RESULT" and parts[1] not in refs:
+            refs.append(parts[1])
+    return refs
+
+
+def olds(first, end):
+    return ["old%d" % i for i in range(first, end)]
+
+
+def run_acknowledging(bench, ms):
+    """Lets time pass with a till that acknowledges whatever it hears."""
+    seen = len(bench.heard)
+    end = bench.now + ms
+    while bench.now < end:
+        bench.run(500)
+        for line in bench.heard[seen:]:
+            if line.startswith("RESULT"):
+                bench.say("ACK " + line.split()[1])
+        seen = len(bench.heard)
 
 
 def test_it_can_sell_on_after_a_restart():
@@ -27,9 +55,128 @@ def test_it_can_sell_on_after_a_restart():
 def test_eight_results_are_told_again_and_the_others_when_asked():
     bench = owing(18)
     bench.run(5000)
-    told = {line.split()[1] for line in bench.heard if line.startswith("RESULT")}
-    assert told == {"old%d" % i for i in range(10, 18)}
-    assert bench.say("STATUS old0").split()[:3] == ["RESULT", "old0", "CANCELLED"]
+    assert told(bench) == olds(11, 19)
+    assert bench.say("STATUS old1").split()[:3] == ["RESULT", "old1", "CANCELLED"]
+
+
+def test_the_others_are_told_when_those_are_acknowledged():
+    bench = owing(18)
+    run_acknowledging(bench, 10000)
+    assert told(bench) == olds(11, 19) + olds(3, 11) + olds(1, 3)
+    assert not bench.journal.unfinished()[0]
+    lines = len(bench.heard)
+    bench.run(60000)
+    assert len(bench.heard) == lines
+
+
+def test_results_that_came_together_before_a_power_cut_are_all_told():
+    bench = Bench(can_find=False, expiry_s=10)
+    for number in range(12):
+        bench.ledger.lose = ["create", "create"]
+        bench.say("SALE %d 1.00" % number)
+        bench.run(45000)
+    bench = restarted(bench)
+    bench.desk.outbox = lambda now: None  # the cable is out
+    bench.run(75000)
+    bench = restarted(bench)
+    run_acknowledging(bench, 10000)
+    assert sorted(told(bench)) == sorted(str(number) for number in range(12))
+    assert {bench.results(ref)[-1] for ref in told(bench)} == {"FAILED"}
+
+
+def test_a_till_that_acknowledges_none_hears_of_each_and_that_is_all():
+    bench = owing(30)
+    bench.run(60000)
+    assert told(bench) == olds(23, 31) + olds(15, 23) + olds(7, 15) + olds(1, 7)
+    assert len(bench.desk._unsettled) == 6
+    assert bench.say("SALE next 2.00") == "OK SALE next 2.00 NZD"
+    bench.run(1000)
+    bench.ledger.pay()
+    bench.run(5000)
+    bench.heard.clear()
+    bench.run(60000)
+    assert told(bench) == ["next"]
+
+
+def test_a_till_that_goes_on_selling_hears_of_each_too():
+    bench = owing(30)
+    for number in range(8):
+        bench.run(5000)
+        bench.say("SALE new%d 2.00" % number)
+        bench.run(3000)
+        bench.ledger.pay()
+        bench.run(3000)
+    assert sorted(told(bench)) == sorted(olds(1, 31) + ["new%d" % number for number in range(8)])
+
+
+def test_what_is_not_resolved_yet_leaves_room():
+    journal = FlashJournal()
+    for number in range(1, 21):
+        journal.write(owed(number))
+    for number in range(21, 33):
+        journal.write(owed(number, PAYABLE))
+    ledger = Ledger()
+    ledger.down = True
+    bench = Bench(ledger, journal)
+    run_acknowledging(bench, 60000)
+    assert not set(told(bench)) & set(olds(1, 13))
+    assert len(bench.desk._unsettled) == 12
+
+
+def test_what_was_acknowledged_meanwhile_is_not_told():
+    bench = owing(12)
+    bench.run(5000)
+    bench.say("STATUS old2")
+    bench.say("ACK old2")
+    bench.heard.clear()
+    run_acknowledging(bench, 10000)
+    assert sorted(told(bench)) == sorted(olds(5, 13) + ["old1", "old3", "old4"])
+
+
+def test_refunds_are_told_too():
+    journal = FlashJournal()
+    for number in range(1, 21):
+        journal.write(owed(number, REFUNDED))
+    bench = Bench(Ledger(), journal)
+    run_acknowledging(bench, 10000)
+    assert told(bench) == olds(13, 21) + olds(5, 13) + olds(1, 5)
+    assert not journal.unfinished()[0]
+
+
+def test_refunds_that_are_not_acknowledged_give_way():
+    journal = FlashJournal()
+    for number in range(1, 21):
+        journal.write(owed(number, REFUNDED))
+    bench = Bench(Ledger(), journal)
+    bench.run(40000)
+    assert told(bench) == olds(13, 21) + olds(5, 13) + olds(1, 5)
+
+
+def test_none_is_looked_for_while_a_sale_is_under_way():
+    bench = owing(12)
+    run_acknowledging(bench, 400)
+    bench.say("SALE next 2.00")
+    bench.run(20000)
+    assert not set(told(bench)) & set(olds(1, 5))
+    bench.say("CANCEL next")
+    run_acknowledging(bench, 10000)
+    assert set(told(bench)) == set(olds(1, 13) + ["next"])
+
+
+def test_flash_that_cannot_be_read_is_read_again_a_minute_later():
+    bench = owing(20)
+    survey = bench.journal.survey
+
+    def broken(found):
+        yield from list(survey(found))[:1]
+        raise JournalError(5)
+
+    bench.journal.survey = broken
+    run_acknowledging(bench, 10000)
+    assert told(bench) == olds(13, 21) and not bench.desk.reads_journal
+    bench.journal.survey = survey
+    run_acknowledging(bench, 70000)
+    assert sorted(told(bench)) == sorted(olds(1, 21))
 
 
 def test_two_hundred_of_them_fit_the_heap_at_a_restart():
@@ -39,8 +186,18 @@ def test_two_hundred_of_them_fit_the_heap_at_a_restart():
     try:
         bench = owing(200, journal)
         bench.run(5000)
-        assert len({line.split()[1] for line in bench.heard if line.startswith("RESULT")}) == 8
+        assert len(told(bench)) == 8
         assert bench.say("SALE next 2.00") == "OK SALE next 2.00 NZD"
+        bench.say("CANCEL next")
+        for ref in told(bench):
+            bench.say("ACK " + ref)
+        bench.run(1000)
+        assert bench.desk.reads_journal
+        for _ in range(25):
+            run_acknowledging(bench, 15000)
+            bench.heard.clear()
+        assert not journal.unfinished()[0]
+        assert not bench.desk.reads_journal
     finally:
         remove(journal.path)
 

@@ -18,7 +18,7 @@ _SALE = const(2)
 def newest(journal, count):
     """Generator: the newest `count` entries as they are now, oldest first, and None in between."""
     found = _Newest(count)
-    yield from _survey(journal.path, found)
+    yield from survey(journal.path, found)
     for place in found.places():
         yield _at(journal.path, place)
 
@@ -38,7 +38,7 @@ def compacting(journal):
 
 def _compact(journal, new, writes):
     found = _Newest(_KEEP)
-    yield from _survey(journal.path, found)
+    yield from survey(journal.path, found)
     size = 0
     with open(new, "wb") as file:
         for place in found.all_places():
@@ -56,16 +56,16 @@ def _compact(journal, new, writes):
     journal.size = size
 
 
-def _survey(path, found):
-    """Generator: notes in `found` where each entry's last record begins."""
-    place = 0
+def survey(path, found):
+    """Generator: found.note(record, where it begins) for each, in the order of the file, up to its end at that time."""
+    place = _read(path, 0, found)
     while place is not None:
-        place = _read(path, place, found)
         yield
+        place = _read(path, place, found)
 
 
 def _read(path, place, found):
-    """Looks at a few records; returns where to go on, or None at the end."""
+    """Notes a few records; returns where to go on, or None at the end."""
     try:
         with open(path, "rb") as file:
             file.seek(place)

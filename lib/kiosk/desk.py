@@ -75,7 +75,8 @@ class Desk:
         self._news = News()
         self._turns = Turns()
         self.notice = ""  # what the ready screen says besides
-        self.listing = None  # the journal being read out: it must not be compacted meanwhile
+        self.listing = None  # the journal being read out
+        self._arrears = None  # Arrears, where the till is owed more than it was told at the start
         self.setup_fault = ""  # HTTP_401 and the like since the last good answer, a minute: staff must act
         self._fault_until = 0
 
@@ -84,22 +85,40 @@ class Desk:
 
         -> the Sale that was started last, or None
         """
-        unfinished, last, newest = self._journal.unfinished()
+        unfinished, last, newest, self._arrears = self._journal.unfinished()
         for sale in unfinished:
             if sale.is_refund:
                 self._with_refunds().restore(sale, now)
             elif sale.is_open:
                 self._unsettled.append(Ticket(self._payment(sale, now, True)))
-            elif sale.owed:
-                self._tell_again(sale, now)
             else:
-                self._tell_again(sale, now).stop()  # it is to be read once more
-        if last is not None and not last.is_open and not last.owed:
-            self._unsettled = [ticket for ticket in self._unsettled if ticket.sale.seq != last.seq]
+                telling = self._tell_again(sale, now)
+                if not sale.owed and sale is not last:
+                    telling.stop()  # it is to be read once more
+        if last is not None and self._ticket(last.ref) is None:
             self._tell_again(last, now)
-        if newest is not None and newest.is_refund and not newest.is_open and not newest.owed:
+        if newest is not None and newest.is_refund:
             self._with_refunds().restore(newest, now)
         return last
+
+    def _take_up_arrears(self, now):
+        """What the till is owed from longer ago than what it was told at the start, a few at a time."""
+        arrears = self._arrears
+        found = arrears.step(self._unsettled, self._refunds, now)
+        if found is None:
+            return
+        for sale in found:
+            if sale.is_refund:
+                self._with_refunds().restore(sale, now)
+            elif self._ticket(sale.ref) is None:
+                self._tell_again(sale, now)
+        if not arrears.taken(self._unsettled, self._refunds):
+            self._arrears = None
+
+    @property
+    def reads_journal(self):
+        """Whether the journal must not be compacted."""
+        return self.listing is not None or self._arrears is not None and self._arrears.reading
 
     def _tell_again(self, sale, now):
         payment = self._payment(sale, now)
@@ -333,6 +352,8 @@ class Desk:
             self._refunds.tick(now)
         if any(ticket.is_settled(now) for ticket in self._unsettled):
             self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
+        if self._arrears is not None and not self.busy_with:
+            self._take_up_arrears(now)
 
     def next_call(self, now):
         """The API call that is due as (owner, verb, id), or None. Its outcome goes to answered() or failed()."""

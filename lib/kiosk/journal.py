@@ -12,11 +12,11 @@ import os
 from micropython import const
 
 from kiosk.record import MAX_RECORD, pack, unpack
+from ondemand import drop_modules, load_module
 
 _COMPACT_BYTES = const(64 * 1024)
 _URGENT_BYTES = const(128 * 1024)
 _SEEN_BYTES = const(1024)
-_MOST_OWED = const(8)
 
 
 class JournalError(Exception):
@@ -103,30 +103,23 @@ class Journal:
         return found
 
     def unfinished(self):
-        """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None)
+        """What a restart has to take up: `arrears.unfinished`. Raises JournalError."""
+        try:
+            return load_module("kiosk.arrears").unfinished(self)
+        finally:
+            drop_modules("kiosk.arrears")
 
-        Unfinished is what is unresolved, and of the results that are owed to the till the newest eight: a till that
-        acknowledges none leaves more than the heap holds. In one go: a restart waits. Raises JournalError.
-        """
-        opened = {}
-        last = newest = None
-        for sale in self.sales():
-            if sale.is_unresolved or sale.owed and not sale.acked:
-                opened[sale.seq] = sale
-                if len(opened) > _MOST_OWED:
-                    _bound_owed(opened)
-            elif sale.seq in opened:
-                del opened[sale.seq]
-            if newest is None or sale.seq >= newest.seq:
-                newest = sale
-            if not sale.is_refund and (last is None or sale.seq >= last.seq):
-                last = sale
-        return [opened[seq] for seq in sorted(opened)], last, newest
+    def survey(self, found):
+        """Generator that has every record noted: `archive.survey`. The caller may write meanwhile, but not compact.
+        Raises JournalError."""
+        from kiosk import archive  # seldom needed, and not small
+
+        return archive.survey(self.path, found)
 
     def newest(self, count):
         """Generator of the newest `count` entries as they are now, oldest first. Between them it yields None, often,
         so that others can work. The caller may write meanwhile, but not compact. Raises JournalError."""
-        from kiosk import archive  # seldom needed, and not small
+        from kiosk import archive
 
         return archive.newest(self, count)
 
@@ -150,12 +143,6 @@ class Journal:
     def _may_know(self, key):
         byte, bit = _place_of(key)
         return self._seen[byte] & bit
-
-
-def _bound_owed(entries):
-    owed = [seq for seq in entries if not entries[seq].is_unresolved]
-    if len(owed) > _MOST_OWED:
-        del entries[min(owed)]
 
 
 def _place_of(key):

@@ -20,6 +20,8 @@ class Refunds:
 
     def restore(self, record, now):
         """After a restart: one that was open is sent again under its reference, one not acknowledged told again."""
+        if self._known(record.external_ref) is not None:
+            return
         refund = Refund(record, self._journal, now, record.is_open)
         if record.is_open:
             record.owed = True  # its result may come while nothing can be said, and the power go again
@@ -162,6 +164,10 @@ class Refunds:
         """The reference of the sale whose refund the till waits for, or ""."""
         waited = self._waited
         return waited.sale.ref if waited is not None and waited.in_progress else ""
+
+    def unacknowledged(self):
+        """The Telling of each definite result that the till may still acknowledge."""
+        return [refund.telling for refund in self._all if not (refund.sale.is_open or refund.is_settled())]
 
     def next_result(self, now):
         """(record, word) of the next result that is due, or None."""
