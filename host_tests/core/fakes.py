@@ -15,6 +15,7 @@ class FlashJournal:
 
     unfinished = Journal.unfinished
     last = Journal.last
+    compactions = 0
 
     def __init__(self, records=()):
         self.records = list(records)

@@ -295,7 +295,7 @@ class App:
     async def _tidy(self, now, beat):
         """Compacts the journal in a quiet minute, or when it has grown far, in small steps beside everything else."""
         quiet = not self._desk.selling and now - self._quiet_since >= _TIDY_AFTER_MS
-        if self._desk.reads_journal or not self._journal.tidies(quiet):
+        if self._desk.listing or not self._journal.tidies(quiet):
             return
         self._quiet_since = now
         gc.collect()
@@ -304,7 +304,7 @@ class App:
             for _ in work:
                 beat()
                 await asyncio.sleep_ms(0)
-                if self._desk.reads_journal:
+                if self._desk.listing:
                     break
         except JournalError as error:
             print("[tillpane] journal:", error.args[0])

@@ -54,6 +54,7 @@ def _compact(journal, new, writes):
         return
     os.rename(new, journal.path)
     journal.size = size
+    journal.compactions += 1
 
 
 def survey(path, found):

@@ -10,23 +10,27 @@ from kiosk.journal import JournalError
 
 _MOST = const(8)
 _ROOM = const(8)  # of what may be unsettled beside them
-_OFTEN = const(5)  # told so often, an unacknowledged result gives way to those of longer ago
+_OFTEN = const(5)  # told so often to a till that is there, a result gives way to those of longer ago
+_STEPS = const(2)
 _AGAIN_MS = const(60000)
 _ABOVE_ALL = const(0x3FFFFFFF)
 
 
 class Arrears:
-    """The newest results that are owed, of those with numbers below what was found before: a till that acknowledges
-    none is told of each once.
+    """The newest results that are owed, and after them those of longer ago, down to the oldest: then it is at its end,
+    whether they were acknowledged or not.
 
-    reading   whether the journal is being read: it must not be compacted meanwhile
+    A sale of which there is a refund is not among them: who asked for that knew that it was paid.
     """
 
     def __init__(self, journal):
         self._journal = journal
-        self._steps = None
-        self._below = _ABOVE_ALL
+        self._steps = None  # the journal being read
+        self._compactions = 0  # when that began
         self._not_before = 0
+        self._below = _ABOVE_ALL
+        self._batch = ()  # numbers of those that are being told
+        self._is_heard = False  # the till has said something since they are
         self._forget()
 
     def _forget(self):
@@ -34,13 +38,13 @@ class Arrears:
         self._found = {}
         self._older = 0  # one more than the highest number of those for which there was no room
 
-    @property
-    def reading(self):
-        return self._steps is not None
-
     def note(self, sale, _place=0):
         """A record, in the order of the file."""
         found = self._found
+        if sale.is_refund:
+            for seq in list(found):
+                if found[seq].id == sale.id and not found[seq].is_refund:
+                    del found[seq]
         if sale.seq < self._below and sale.owed and not sale.acked and not sale.is_unresolved:
             found[sale.seq] = sale
         elif sale.seq in found:
@@ -50,43 +54,67 @@ class Arrears:
             del found[oldest]
             self._older = max(self._older, oldest + 1)
 
-    def step(self, unsettled, refunds, now):
-        """A little of the search, which begins when what is definite of the desk's unsettled tickets and its Refunds,
-        or None, was told often. -> the next eight records, oldest first, from its end to taken(); else None
+    def heard_till(self, unsettled, refunds):
+        """The till said something: it is there, and what it was told before that may not have arrived."""
+        if self._is_heard:
+            return
+        self._is_heard = True
+        for telling in self._tellings(unsettled, refunds):
+            telling.times = min(telling.times, 1)
+
+    def step(self, unsettled, refunds, busy, now):
+        """A little of the search, which begins when what is being told of the desk's unsettled tickets and its Refunds,
+        or None, was acknowledged or told often, and it is not busy. -> the next eight records, oldest first, from the
+        search's end to taken(); else None
 
         What cannot be read is looked for again in a minute.
         """
-        if not self._is_whole and (self.reading or now >= self._not_before and self._may_begin(unsettled, refunds)):
+        if self._steps is not None or not busy and now >= self._not_before and self._may_begin(unsettled, refunds):
             self._search(now)
         return self.found() if self._is_whole else None
 
     def _may_begin(self, unsettled, refunds):
-        if len(unsettled) - len(_unacknowledged(unsettled)) > _ROOM:
+        if len([ticket for ticket in unsettled if ticket.sale.seq not in self._batch]) > _ROOM:
             return False
-        return all(telling.times >= _OFTEN for telling in _all_unacknowledged(unsettled, refunds))
+        if self._is_whole:
+            return False
+        tellings = self._tellings(unsettled, refunds)
+        return not tellings or self._is_heard and min(telling.times for telling in tellings) >= _OFTEN
+
+    def _tellings(self, unsettled, refunds):
+        """The Telling of each that is being told and was not acknowledged."""
+        tellings = [ticket.telling for ticket in unsettled if ticket.sale.seq in self._batch and not ticket.is_told]
+        if refunds is not None:
+            tellings += [refund.telling for refund in refunds.unsettled() if refund.sale.seq in self._batch]
+        return tellings
 
     def _search(self, now):
         try:
-            if self._steps is None:
+            if self._steps is None or self._journal.compactions != self._compactions:
+                self._forget()
+                self._compactions = self._journal.compactions
                 self._steps = self._journal.survey(self)
-            next(self._steps)
+            for _ in range(_STEPS):
+                next(self._steps)
         except StopIteration:
             self._steps = None
             self._is_whole = True
         except (JournalError, MemoryError) as error:
-            print("[tillpane] journal:", repr(error))
             self._steps = None
             self._forget()
             self._not_before = now + _AGAIN_MS
+            print("[tillpane] journal:", repr(error))
 
     def found(self):
         return [self._found[seq] for seq in sorted(self._found)]
 
     def taken(self, unsettled=(), refunds=None):
-        """What was found is being told; what was told often gives way. -> whether there is more, from longer ago"""
-        for telling in _all_unacknowledged(unsettled, refunds):
-            if telling.times >= _OFTEN:
+        """What was found is being told, and what was before gives way. -> whether there is more, from longer ago"""
+        for telling in self._tellings(unsettled, refunds):
+            if telling.times >= _OFTEN:  # else another word has come meanwhile
                 telling.moved_on()
+        self._batch = tuple(self._found)
+        self._is_heard = False
         self._below = self._older
         self._forget()
         return self._below > 0
@@ -114,12 +142,3 @@ def unfinished(journal):
             last = sale
     entries = sorted(arrears.found() + list(unresolved.values()), key=lambda sale: sale.seq)
     return entries, last, newest, arrears if arrears.taken() else None
-
-
-def _unacknowledged(unsettled):
-    """The Telling of each definite result that the till may still acknowledge."""
-    return [ticket.telling for ticket in unsettled if ticket.payment.is_over and not ticket.is_told]
-
-
-def _all_unacknowledged(unsettled, refunds):
-    return _unacknowledged(unsettled) + (refunds.unacknowledged() if refunds is not None else [])

@@ -75,7 +75,7 @@ class Desk:
         self._news = News()
         self._turns = Turns()
         self.notice = ""  # what the ready screen says besides
-        self.listing = None  # the journal being read out
+        self.listing = None  # the journal being read out: it must not be compacted meanwhile
         self._arrears = None  # Arrears, where the till is owed more than it was told at the start
         self.setup_fault = ""  # HTTP_401 and the like since the last good answer, a minute: staff must act
         self._fault_until = 0
@@ -104,7 +104,7 @@ class Desk:
     def _take_up_arrears(self, now):
         """What the till is owed from longer ago than what it was told at the start, a few at a time."""
         arrears = self._arrears
-        found = arrears.step(self._unsettled, self._refunds, now)
+        found = arrears.step(self._unsettled, self._refunds, self.busy_with, now)
         if found is None:
             return
         for sale in found:
@@ -114,11 +114,6 @@ class Desk:
                 self._tell_again(sale, now)
         if not arrears.taken(self._unsettled, self._refunds):
             self._arrears = None
-
-    @property
-    def reads_journal(self):
-        """Whether the journal must not be compacted."""
-        return self.listing is not None or self._arrears is not None and self._arrears.reading
 
     def _tell_again(self, sale, now):
         payment = self._payment(sale, now)
@@ -283,6 +278,8 @@ class Desk:
         ticket = self._ticket(sale.ref)
         if ticket is not None:
             self._end_telling(ticket.telling, PAID, sale)  # who asks for a refund knows that it was paid
+        else:
+            self._write_ack(sale)
         return self._with_refunds().start(sale, amount, name, self.blocked, now)
 
     def _with_refunds(self):
@@ -352,7 +349,7 @@ class Desk:
             self._refunds.tick(now)
         if any(ticket.is_settled(now) for ticket in self._unsettled):
             self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
-        if self._arrears is not None and not self.busy_with:
+        if self._arrears is not None:
             self._take_up_arrears(now)
 
     def next_call(self, now):

@@ -30,6 +30,7 @@ class Journal:
         self.path = path
         self.size = 0
         self.writes = 0  # since the start
+        self.compactions = 0  # since the start
         self._seen = bytearray(_SEEN_BYTES)  # a bit for each reference's hash: most sales are new, and need no search
         self._next_seq = 1
 
@@ -110,8 +111,8 @@ class Journal:
             drop_modules("kiosk.arrears")
 
     def survey(self, found):
-        """Generator that has every record noted: `archive.survey`. The caller may write meanwhile, but not compact.
-        Raises JournalError."""
+        """Generator that has every record noted: `archive.survey`. The caller may write meanwhile; where
+        `compactions` changes, it must begin again. Raises JournalError."""
         from kiosk import archive  # seldom needed, and not small
 
         return archive.survey(self.path, found)

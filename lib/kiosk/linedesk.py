@@ -80,6 +80,8 @@ class LineDesk(Desk):
     def command(self, command, now):
         """Answers one Command with one line of text. Raises Refusal."""
         self.revision += 1
+        if self._arrears is not None:
+            self._arrears.heard_till(self._unsettled, self._refunds)
         try:
             return self._obey(command, now)
         except JournalError:

@@ -77,7 +77,7 @@ class Refunds:
     def _new(self, sale, amount, external_ref, record, now):
         if len(self._all) >= _MOST:
             self.set_aside()  # the till began something new: what it was told of is settled
-            self._all = [refund for refund in self._all if not refund.is_settled()]
+            self._all = self.unsettled()
         if len(self._all) >= _MOST:
             raise Refusal("NOT_READY", "TOO_MANY_UNSETTLED")
         was_open = record is not None and record.is_open
@@ -165,9 +165,8 @@ class Refunds:
         waited = self._waited
         return waited.sale.ref if waited is not None and waited.in_progress else ""
 
-    def unacknowledged(self):
-        """The Telling of each definite result that the till may still acknowledge."""
-        return [refund.telling for refund in self._all if not (refund.sale.is_open or refund.is_settled())]
+    def unsettled(self):
+        return [refund for refund in self._all if not refund.is_settled()]
 
     def next_result(self, now):
         """(record, word) of the next result that is due, or None."""
@@ -184,7 +183,7 @@ class Refunds:
             refund.tick(now)
             settled = settled or refund.is_settled()
         if settled:
-            self._all = [refund for refund in self._all if not refund.is_settled()]
+            self._all = self.unsettled()
 
     def next_call(self, now, waited):
         """The call that is due as (refund, "refund", id), or None: of the one that is waited for, or of any."""
