@@ -1,6 +1,9 @@
 """A customer display after a restart, and beside sales whose outcome is not known."""
 
 from displaybench import DisplayBench, selling
+from fakes import FlashJournal, Ledger
+
+from kiosk.record import CANCELLED, PAID, PAYABLE, Sale
 
 # ---- restart ---------------------------------------------------------------------------------------------------
 
@@ -103,6 +106,42 @@ def test_expired_before_a_restart_may_still_turn_out_paid():
     bench.press()
     bench.press()
     assert bench.creates() == 1
+
+
+def owing(count, state=CANCELLED, unresolved=0):
+    """A display that starts with so many results that nobody has seen, and sales that nothing can be learnt of."""
+    journal = FlashJournal()
+    for number in range(1, unresolved + 1):
+        journal.write(Sale(number, "~%d" % number, 100 + number, "NZD", "e", 0, PAYABLE, "i", "c"))
+    for number in range(unresolved + 1, unresolved + count + 1):
+        journal.write(Sale(number, "~%d" % number, 100 + number, "NZD", "e", 0, state, "i", "c", owed=True))
+    ledger = Ledger()
+    ledger.down = True
+    return DisplayBench(ledger=ledger, journal=journal)
+
+
+def acknowledged(bench):
+    return sorted({sale.seq for sale in bench.journal.sales() if sale.acked})
+
+
+def test_each_of_many_results_is_on_the_glass_before_it_counts_as_told():
+    bench = owing(8)
+    bench.run(5000)
+    for number in range(1, 8):
+        assert acknowledged(bench) == list(range(1, number)) + [8]  # the last sale was on the glass itself
+        assert "$1.%02d" % number in bench.notes[-1]
+        bench.run(30 * 60 * 1000 + 2000, 1000)
+    assert acknowledged(bench) == list(range(1, 9))
+
+
+def test_news_that_wait_keep_no_sale_away():
+    bench = owing(8, PAID, unresolved=9)
+    bench.run(60000, 1000)
+    assert len(bench.desk._unsettled) == 16 and acknowledged(bench) == [17]
+    bench.show("Welcome", "", 1000)
+    bench.total("15.00", 5000)
+    assert bench.journal.last().amount == 1500
+    assert acknowledged(bench) == [10, 17]
 
 
 # ---- what is not known -----------------------------------------------------------------------------------------

@@ -5,7 +5,20 @@ import os
 from fakes import compact, refunds_of
 
 from kiosk.journal import Journal, JournalError
-from kiosk.record import CANCELLED, EXPIRED, MAX_RECORD, NEW, PAID, PAYABLE, REFUNDED, REFUNDING, Sale, pack, unpack
+from kiosk.record import (
+    CANCELLED,
+    EXPIRED,
+    HEARD,
+    MAX_RECORD,
+    NEW,
+    PAID,
+    PAYABLE,
+    REFUNDED,
+    REFUNDING,
+    Sale,
+    pack,
+    unpack,
+)
 
 _PATH = "test_journal.tmp"
 
@@ -54,7 +67,14 @@ def test_record_round_trip():
 
 
 def test_marks_round_trip():
-    for acked, owed, watched in ((False, False, True), (False, True, True), (True, False, True), (False, True, False)):
+    for acked, owed, watched in (
+        (False, False, True),
+        (False, True, True),
+        (True, False, True),
+        (False, True, False),
+        (False, HEARD, False),
+        (False, HEARD, True),
+    ):
         again = unpack(pack(Sale(7, "1", 100, "NZD", "T-1", 0, EXPIRED, "id", "", "", acked, owed, watched)))
         assert (again.acked, again.owed, again.watched) == (acked, owed, watched)
 

@@ -3,7 +3,7 @@
 from fakes import Bench, FlashJournal, Ledger, compact, restarted
 
 from kiosk.journal import Journal, JournalError, remove
-from kiosk.record import CANCELLED, PAID, PAYABLE, REFUNDED, Sale
+from kiosk.record import CANCELLED, HEARD, PAID, PAYABLE, REFUNDED, Sale
 
 
 def owing(count, journal=None):
@@ -71,12 +71,13 @@ def test_the_others_are_told_when_those_are_acknowledged():
 
 def test_results_that_came_together_before_a_power_cut_are_all_told():
     bench = Bench(can_find=False, expiry_s=10)
+    bench.desk.outbox = lambda now: None  # the cable is out
     for number in range(12):
         bench.ledger.lose = ["create", "create"]
         bench.say("SALE %d 1.00" % number)
         bench.run(45000)
     bench = restarted(bench)
-    bench.desk.outbox = lambda now: None  # the cable is out
+    bench.desk.outbox = lambda now: None
     bench.run(75000)
     bench = restarted(bench)
     run_acknowledging(bench, 10000)
@@ -172,6 +173,35 @@ def test_a_till_that_goes_on_selling_hears_of_each_too():
         bench.ledger.pay()
         bench.run(3000)
     assert sorted(told(bench)) == sorted(olds(1, 31) + ["new%d" % number for number in range(8)])
+
+
+def test_what_it_has_not_heard_comes_before_what_it_has_not_acknowledged():
+    journal = FlashJournal()
+    for number in range(1, 31):
+        journal.write(owed(number))
+    heard = []
+    for _ in range(4):  # a till that never acknowledges, and a box that never stays on for long
+        bench = Bench(Ledger(), journal)
+        bench.run(1500)
+        heard += told(bench)
+        bench.say("SALE s%d 1.00" % len(heard))
+        bench.run(3000)
+        bench.ledger.pay()
+        bench.run(1000)
+        bench.say("ACK s%d" % len(heard))
+    assert sorted(heard) == sorted(olds(1, 31) + ["old29", "old30"]), heard
+
+
+def test_another_word_is_owed_anew():
+    journal = FlashJournal()
+    for number in range(1, 10):
+        sale = owed(number)
+        sale.owed = HEARD
+        journal.write(sale)
+    journal.write(owed(1))
+    bench = Bench(Ledger(), journal)
+    bench.run(1000)
+    assert told(bench) == ["old1"] + olds(3, 10)
 
 
 def test_what_is_not_resolved_yet_leaves_room():
@@ -298,4 +328,5 @@ def test_what_was_told_makes_room_for_a_new_sale():
     bench.desk._unsettled = bench.desk._unsettled * 2
     assert len(bench.desk._unsettled) == 16
     assert bench.say("SALE next 2.00") == "OK SALE next 2.00 NZD"
+    bench.run(2000)
     assert not bench.desk._unsettled

@@ -7,29 +7,27 @@ longer ago when it has acknowledged these, or heard them some times. Loaded for 
 from micropython import const
 
 from kiosk.journal import JournalError
+from kiosk.record import HEARD
 
 _MOST = const(8)
 _ROOM = const(8)  # of what may be unsettled beside them
 _OFTEN = const(5)  # told so often to a till that is there, a result gives way to those of longer ago
 _STEPS = const(2)
 _AGAIN_MS = const(60000)
-_ABOVE_ALL = const(0x3FFFFFFF)
 
 
 class Arrears:
-    """The newest results that are owed, and after them those of longer ago, down to the oldest: then it is at its end,
-    whether they were acknowledged or not.
-
-    A sale of which there is a refund is not among them: who asked for that knew that it was paid.
+    """Results of longer ago than `batch`, numbers of those that are being told: the newest of them that the till has
+    not heard, and so on down to the oldest: there it is at its end, whether they were acknowledged or not.
     """
 
-    def __init__(self, journal):
+    def __init__(self, journal, batch):
         self._journal = journal
         self._steps = None  # the journal being read
         self._compactions = 0  # when that began
         self._not_before = 0
-        self._below = _ABOVE_ALL
-        self._batch = ()  # numbers of those that are being told
+        self._below = min(batch)
+        self._batch = batch  # numbers of those that are being told
         self._is_heard = False  # the till has said something since they are
         self._forget()
 
@@ -38,17 +36,10 @@ class Arrears:
         self._found = {}
         self._older = 0  # one more than the highest number of those for which there was no room
 
-    def note(self, sale, _place=0):
+    def note(self, sale, _place):
         """A record, in the order of the file."""
         found = self._found
-        if sale.is_refund:
-            for seq in list(found):
-                if found[seq].id == sale.id and not found[seq].is_refund:
-                    del found[seq]
-        if sale.seq < self._below and sale.owed and not sale.acked and not sale.is_unresolved:
-            found[sale.seq] = sale
-        elif sale.seq in found:
-            del found[sale.seq]
+        _note(found, sale, _is_owed(sale) and sale.owed != HEARD and sale.seq < self._below)
         if len(found) > _MOST:
             oldest = min(found)
             del found[oldest]
@@ -108,7 +99,7 @@ class Arrears:
     def found(self):
         return [self._found[seq] for seq in sorted(self._found)]
 
-    def taken(self, unsettled=(), refunds=None):
+    def taken(self, unsettled, refunds):
         """What was found is being told, and what was before gives way. -> whether there is more, from longer ago"""
         for telling in self._tellings(unsettled, refunds):
             if telling.times >= _OFTEN:  # else another word has come meanwhile
@@ -124,21 +115,58 @@ def unfinished(journal):
     """-> (unfinished entries, oldest first; the sale that was started last, or None; the newest entry, or None;
     Arrears where more is owed, or None)
 
-    Unfinished is what is unresolved, and of the results that are owed the newest eight. In one go: a restart waits.
-    Raises JournalError.
+    Unfinished is what is unresolved, and eight of the results that are owed, the newest: those that the till has not
+    heard yet before those that it has not acknowledged. In one go: a restart waits. Raises JournalError.
     """
-    unresolved = {}
-    arrears = Arrears(journal)
+    entries = {}  # by number; first only those that are unresolved
+    unheard = set()  # numbers
+    heard = set()
     last = newest = None
     for sale in journal.sales():
-        arrears.note(sale)
+        _put(unheard, sale.seq, _is_owed(sale) and sale.owed != HEARD)
+        _put(heard, sale.seq, _is_owed(sale) and sale.owed == HEARD)
         if sale.is_unresolved:
-            unresolved[sale.seq] = sale
-        elif sale.seq in unresolved:
-            del unresolved[sale.seq]
+            entries[sale.seq] = sale
+        elif sale.seq in entries:
+            del entries[sale.seq]
         if newest is None or sale.seq >= newest.seq:
             newest = sale
         if not sale.is_refund and (last is None or sale.seq >= last.seq):
             last = sale
-    entries = sorted(arrears.found() + list(unresolved.values()), key=lambda sale: sale.seq)
-    return entries, last, newest, arrears if arrears.taken() else None
+    chosen = sorted(unheard, reverse=True)[:_MOST]
+    arrears = Arrears(journal, tuple(chosen)) if len(unheard) > _MOST else None
+    chosen += sorted(heard, reverse=True)[: _MOST - len(chosen)]
+    if chosen:
+        _read_records(journal, chosen, entries)
+    return [entries[seq] for seq in sorted(entries)], last, newest, arrears
+
+
+def _read_records(journal, numbers, entries):
+    """The last record of each, by number, into entries."""
+    found = {}
+    for sale in journal.sales():
+        _note(found, sale, sale.seq in numbers)
+    entries.update(found)
+
+
+def _put(numbers, number, is_in):
+    if is_in:
+        numbers.add(number)
+    else:
+        numbers.discard(number)
+
+
+def _is_owed(sale):
+    return sale.owed and not sale.acked and not sale.is_unresolved
+
+
+def _note(entries, sale, wanted):
+    """Keeps what is wanted; of a sale that was refunded nothing: who asked for that knew that it was paid."""
+    if sale.is_refund:
+        for seq in list(entries):
+            if entries[seq].id == sale.id and not entries[seq].is_refund:
+                del entries[seq]
+    if wanted:
+        entries[sale.seq] = sale
+    elif sale.seq in entries:
+        del entries[sale.seq]

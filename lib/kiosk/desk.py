@@ -12,7 +12,7 @@ from centrapay import SetupFault
 from kiosk import view
 from kiosk.journal import JournalError
 from kiosk.record import PAID, Sale
-from kiosk.sale import Payment, write
+from kiosk.sale import Payment, note_heard, write
 from kiosk.saleview import sale_view
 from kiosk.ticket import News, Ticket
 from kiosk.turns import Turns
@@ -173,7 +173,7 @@ class Desk:
         """The till begins something new: what it was told of is settled. Raises Refusal where the rest is too much."""
         for other in self._unsettled:
             other.telling.moved_on()
-        self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
+        self._drop_settled(now)
         if len(self._unsettled) < _MAX_UNSETTLED:
             return
         for ticket in self._unsettled:
@@ -347,10 +347,16 @@ class Desk:
                 self._notice(ticket, before, now)
         if self._refunds is not None:
             self._refunds.tick(now)
-        if any(ticket.is_settled(now) for ticket in self._unsettled):
-            self._unsettled = [ticket for ticket in self._unsettled if not ticket.is_settled(now)]
+        self._drop_settled(now)
         if self._arrears is not None:
             self._take_up_arrears(now)
+
+    def _drop_settled(self, now):
+        for ticket in self._unsettled:
+            if ticket.is_settled(now):
+                self._unsettled.remove(ticket)
+                note_heard(self._journal, ticket.sale)
+                return  # one at a time: a write takes its time
 
     def next_call(self, now):
         """The API call that is due as (owner, verb, id), or None. Its outcome goes to answered() or failed()."""

@@ -3,7 +3,7 @@
 from micropython import const
 
 from kiosk.desk import Desk, Refusal
-from kiosk.ticket import NEWS_SHOWN_MS
+from kiosk.ticket import took_money
 
 _MAX_NEWS = const(8)
 _LET_GO_MS = const(1000)
@@ -36,7 +36,7 @@ class GlassDesk(Desk):
             print("[tillpane] journal:", refusal.words)
 
     def let_go(self, now):
-        """What is settled is news, one after the other. It counts as told when the cashier has pressed, after half an
+        """What is settled is news, one after the other. Each counts as told when the cashier has pressed, after half an
         hour on the glass, or when there is more of it than is kept."""
         if now < self._let_go_at:
             return
@@ -46,7 +46,15 @@ class GlassDesk(Desk):
             if ticket.sale.acked or not ticket.payment.is_over:
                 continue
             waiting += 1
-            if ticket.dismissed or waiting > _MAX_NEWS or now >= ticket.payment.finished_at + NEWS_SHOWN_MS:
+            if ticket.dismissed or waiting > _MAX_NEWS:
                 self.count_as_told(ticket.sale)
             elif self._news.ticket is None:
                 self._news.notice(ticket, now)
+
+    def _make_room(self, now):
+        """A sale comes before news: the oldest counts as told, of what took no money where there is such."""
+        news = [ticket for ticket in self._unsettled if ticket.payment.is_over and not ticket.sale.acked]
+        lesser = [ticket for ticket in news if not took_money(ticket.sale)]
+        if news:
+            self.count_as_told((lesser or news)[0].sale)
+        super()._make_room(now)

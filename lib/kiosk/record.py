@@ -17,6 +17,8 @@ REFUNDING = "R"  # a refund that may have gone out
 REFUNDED = "REFUNDED"
 REFUND_FAILED = "REFUND_FAILED"
 
+HEARD = const(2)  # what is owed has been told, and the till has moved on without acknowledging it
+
 _OPEN = (NEW, PAYABLE, VOIDING, VOID_SENT, REFUNDING)
 _REFUND = (REFUNDING, REFUNDED, REFUND_FAILED)
 _STATES = _OPEN + _REFUND + (PAID, CANCELLED, EXPIRED, FAILED)
@@ -32,7 +34,8 @@ class Sale:
     at      seconds since 1970, 0 while the clock was not set
     id      "" until Centrapay gave one
     acked   whether the till has acknowledged the definite result
-    owed    whether the till was told UNKNOWN, or something that has changed since: it must hear the definite result
+    owed    whether the till was told UNKNOWN, or something that has changed since: it must hear the definite result;
+            HEARD once it has, but has not acknowledged it
     watched whether it expired and was not read once more since: a provider may still have let the payment through
     """
 
@@ -123,13 +126,13 @@ def unpack(line):
         _value(code),
         _value(reason),
         "A" in marks,
-        "U" in marks,
+        HEARD if "H" in marks else "U" in marks,
         "W" in marks,
     )
 
 
 def _marks(sale):
-    told = "A" if sale.acked else "U" if sale.owed else ""
+    told = "A" if sale.acked else "H" if sale.owed == HEARD else "U" if sale.owed else ""
     return told + "W" if sale.watched else told or "-"
 
 

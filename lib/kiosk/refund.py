@@ -129,6 +129,7 @@ class Refund:
         self.sale.state = state
         self.sale.reason = reason
         self.sale.acked = False
+        self.sale.owed = bool(self.sale.owed)  # not HEARD: this is another word
         self._save()
 
     def _save(self):

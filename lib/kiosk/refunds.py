@@ -5,7 +5,7 @@ from micropython import const
 from kiosk.desk import Refusal
 from kiosk.record import REFUND_FAILED, REFUNDED, REFUNDING, Sale
 from kiosk.refund import Refund
-from kiosk.sale import write
+from kiosk.sale import note_heard, write
 from till.amount import plain
 
 _MOST = const(8)
@@ -178,12 +178,12 @@ class Refunds:
 
     def tick(self, now):
         """Lets time pass, and forgets what is settled."""
-        settled = False
         for refund in self._all:
             refund.tick(now)
-            settled = settled or refund.is_settled()
-        if settled:
-            self._all = self.unsettled()
+            if refund.is_settled():
+                self._all = [other for other in self._all if other is not refund]
+                note_heard(self._journal, refund.sale)
+                break  # one at a time: a write takes its time
 
     def next_call(self, now, waited):
         """The call that is due as (refund, "refund", id), or None: of the one that is waited for, or of any."""

@@ -19,7 +19,7 @@ from micropython import const
 
 from centrapay import RateLimited, Refused, SetupFault, Unknown
 from kiosk.journal import JournalError
-from kiosk.record import CANCELLED, EXPIRED, FAILED, NEW, PAID, PAYABLE, VOID_SENT, VOIDING
+from kiosk.record import CANCELLED, EXPIRED, FAILED, HEARD, NEW, PAID, PAYABLE, VOID_SENT, VOIDING
 
 CREATE = "create"
 GET = "get"
@@ -566,6 +566,13 @@ class Payment:
         self._unsaved = True
         self._unsaved = not write(self._journal, self.sale)
         return not self._unsaved
+
+
+def note_heard(journal, sale):
+    """The till was told the definite result, and moved on without acknowledging it: others are owed more."""
+    if sale.owed and sale.owed != HEARD and not sale.acked:
+        sale.owed = HEARD
+        write(journal, sale)
 
 
 def write(journal, sale):

@@ -70,7 +70,10 @@ class News:
         """A sentence, or "" once the till has acknowledged it, it is under way again, or half an hour has gone."""
         if self.ticket is None:
             return ""
-        if now >= self._until or self.ticket.sale.acked or self.ticket.sale.is_open:
+        if now >= self._until:
+            self.dismiss()
+            return ""
+        if self.ticket.sale.acked or self.ticket.sale.is_open:
             self.ticket = None
             return ""
         return news_words(self.ticket.sale)
