@@ -151,6 +151,37 @@ def test_paid_is_not_told_behind_its_refund():
         assert "old1" not in told(bench), count
 
 
+def test_a_refund_that_is_refused_acknowledges_nothing():
+    for line, blocked in (("REFUND old1 999.00", ""), ("REFUND old1", "WIFI")):
+        journal = FlashJournal()
+        for number in range(1, 21):
+            journal.write(owed(number, PAID))
+        bench = Bench(Ledger(), journal)
+        bench.run(1500)
+        bench.desk.blocked = blocked
+        assert bench.say(line).startswith("ERR")
+        run_acknowledging(bench, 20000)
+        assert bench.results("old1") == ["PAID"]
+
+
+def test_a_refund_that_gave_way_can_be_acknowledged():
+    journal = FlashJournal()
+    for number in range(1, 21):
+        sale = owed(number, PAID)
+        sale.acked = True
+        journal.write(sale)
+    for number in range(21, 41):
+        refund = owed(number, REFUNDED)
+        refund.ref, refund.id = "old%d" % (number - 20), "id%03d" % (number - 20)
+        journal.write(refund)
+    bench = Bench(Ledger(), journal)
+    run_speaking(bench, 60000)
+    for ref in told(bench):
+        assert bench.say("ACK " + ref) == "OK ACK " + ref
+    bench.run(5000)
+    assert len(told(bench)) == 20 and not unacknowledged(journal)
+
+
 def test_a_sale_with_a_refund_is_not_owed():
     journal = FlashJournal()
     for number in range(1, 21):

@@ -232,7 +232,8 @@ class Desk:
         sale = self._journal.find(ref)
         if sale is None:
             raise Refusal("NO_SUCH_SALE", ref)
-        self._write_ack(sale)
+        refund = self._with_refunds().heard(sale) if self._journal.has_refunds(ref) else None
+        self._write_ack(refund or sale)
 
     def _end_telling(self, telling, result, sale):
         """Whether an acknowledgement is of `result`: one of an older word settles nothing."""
@@ -278,8 +279,6 @@ class Desk:
         ticket = self._ticket(sale.ref)
         if ticket is not None:
             self._end_telling(ticket.telling, PAID, sale)  # who asks for a refund knows that it was paid
-        else:
-            self._write_ack(sale)
         return self._with_refunds().start(sale, amount, name, self.blocked, now)
 
     def _with_refunds(self):

@@ -41,20 +41,28 @@ class GlassDesk(Desk):
         if now < self._let_go_at:
             return
         self._let_go_at = now + _LET_GO_MS  # what flash does not take is not tried again at once
-        waiting = 0
-        for ticket in self._unsettled:
-            if ticket.sale.acked or not ticket.payment.is_over:
-                continue
-            waiting += 1
-            if ticket.dismissed or waiting > _MAX_NEWS:
+        news = self._unread()
+        for ticket in news:
+            if ticket.dismissed:
                 self.count_as_told(ticket.sale)
             elif self._news.ticket is None:
                 self._news.notice(ticket, now)
+        if len(news) > _MAX_NEWS:
+            self._give_up_one(news)
+
+    def _unread(self):
+        """The tickets of which the cashier has still to read, oldest first."""
+        return [ticket for ticket in self._unsettled if ticket.payment.is_over and not ticket.sale.acked]
+
+    def _give_up_one(self, news):
+        """The oldest counts as told: of what took no money where there is such, and not what is on the glass."""
+        hidden = [ticket for ticket in news if ticket is not self._news.ticket] or news
+        lesser = [ticket for ticket in hidden if not took_money(ticket.sale)]
+        self.count_as_told((lesser or hidden)[0].sale)
 
     def _make_room(self, now):
-        """A sale comes before news: the oldest counts as told, of what took no money where there is such."""
-        news = [ticket for ticket in self._unsettled if ticket.payment.is_over and not ticket.sale.acked]
-        lesser = [ticket for ticket in news if not took_money(ticket.sale)]
+        """A sale comes before news."""
+        news = self._unread()
         if news:
-            self.count_as_told((lesser or news)[0].sale)
+            self._give_up_one(news)
         super()._make_room(now)

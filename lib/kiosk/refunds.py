@@ -144,9 +144,19 @@ class Refunds:
     def told(self, ref):
         """The Refund of this sale that an acknowledgement is for, or None: the till has had a word of it."""
         for refund in self._all:
-            settled = refund.sale.acked or refund.telling.is_done(refund.result)
-            if refund.sale.ref == ref and refund.telling.said and not settled:
+            if refund.sale.ref == ref and refund.telling.said and not refund.sale.acked:
                 return refund
+        return None
+
+    def heard(self, sale):
+        """The record of this sale's refund that gave way to others before it was acknowledged, or None."""
+        found = {}
+        for record in self._of(sale):
+            found[record.seq] = record
+        for seq in found:
+            record = found[seq]
+            if record.owed and not record.acked and not record.is_open:
+                return record
         return None
 
     def mark(self, sale):
