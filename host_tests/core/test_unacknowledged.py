@@ -6,12 +6,15 @@ from kiosk.journal import Journal, JournalError, remove
 from kiosk.record import CANCELLED, HEARD, PAID, PAYABLE, REFUNDED, Sale
 
 
-def owing(count, journal=None):
+def owing(count, journal=None, state=CANCELLED):
     """A box that starts with so many results in its journal that were UNKNOWN at first and never acknowledged."""
-    journal = journal or FlashJournal()
+    return Bench(Ledger(), write_owed(journal or FlashJournal(), count, state))
+
+
+def write_owed(journal, count, state=CANCELLED):
     for i in range(1, count + 1):
-        journal.write(owed(i))
-    return Bench(Ledger(), journal)
+        journal.write(owed(i, state))
+    return journal
 
 
 def owed(number, state=CANCELLED):
@@ -133,10 +136,7 @@ def test_what_is_said_of_this_day_does_not_give_way():
 
 def test_paid_is_not_told_behind_its_refund():
     for count in (4, 9, 20):
-        journal = FlashJournal()
-        for number in range(1, count + 1):
-            journal.write(owed(number, PAID))
-        bench = Bench(Ledger(), journal)
+        bench = owing(count, state=PAID)
         bench.ledger.requests["id001"] = ["paid", "T1-old1-n", 100, "NZD", 0, True, False, ""]
         bench.run(1500)
         assert bench.say("STATUS old1").startswith("RESULT old1 PAID")
@@ -153,10 +153,7 @@ def test_paid_is_not_told_behind_its_refund():
 
 def test_a_refund_that_is_refused_acknowledges_nothing():
     for line, blocked in (("REFUND old1 999.00", ""), ("REFUND old1", "WIFI")):
-        journal = FlashJournal()
-        for number in range(1, 21):
-            journal.write(owed(number, PAID))
-        bench = Bench(Ledger(), journal)
+        bench = owing(20, state=PAID)
         bench.run(1500)
         bench.desk.blocked = blocked
         assert bench.say(line).startswith("ERR")
@@ -183,9 +180,7 @@ def test_a_refund_that_gave_way_can_be_acknowledged():
 
 
 def test_a_sale_with_a_refund_is_not_owed():
-    journal = FlashJournal()
-    for number in range(1, 21):
-        journal.write(owed(number, PAID))
+    journal = write_owed(FlashJournal(), 20, PAID)
     refund = owed(21, REFUNDED)
     refund.ref, refund.id, refund.external_ref = "old3", "id003", "T1-old3-n-A100"
     journal.write(refund)
@@ -207,9 +202,7 @@ def test_a_till_that_goes_on_selling_hears_of_each_too():
 
 
 def test_what_it_has_not_heard_comes_before_what_it_has_not_acknowledged():
-    journal = FlashJournal()
-    for number in range(1, 31):
-        journal.write(owed(number))
+    journal = write_owed(FlashJournal(), 30)
     heard = []
     for _ in range(4):  # a till that never acknowledges, and a box that never stays on for long
         bench = Bench(Ledger(), journal)
@@ -236,9 +229,7 @@ def test_another_word_is_owed_anew():
 
 
 def test_what_is_not_resolved_yet_leaves_room():
-    journal = FlashJournal()
-    for number in range(1, 21):
-        journal.write(owed(number))
+    journal = write_owed(FlashJournal(), 20)
     for number in range(21, 33):
         journal.write(owed(number, PAYABLE))
     ledger = Ledger()
@@ -260,20 +251,14 @@ def test_what_was_acknowledged_meanwhile_is_not_told():
 
 
 def test_refunds_are_told_too():
-    journal = FlashJournal()
-    for number in range(1, 21):
-        journal.write(owed(number, REFUNDED))
-    bench = Bench(Ledger(), journal)
+    bench = owing(20, state=REFUNDED)
     run_acknowledging(bench, 10000)
     assert told(bench) == olds(13, 21) + olds(5, 13) + olds(1, 5)
-    assert not unacknowledged(journal)
+    assert not unacknowledged(bench.journal)
 
 
 def test_refunds_that_are_not_acknowledged_give_way():
-    journal = FlashJournal()
-    for number in range(1, 21):
-        journal.write(owed(number, REFUNDED))
-    bench = Bench(Ledger(), journal)
+    bench = owing(20, state=REFUNDED)
     run_speaking(bench, 60000)
     assert told(bench) == olds(13, 21) + olds(5, 13) + olds(1, 5)
 
